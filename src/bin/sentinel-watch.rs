@@ -1,0 +1,5 @@
+//! Waits on jobs and gives one verdict each.
+
+fn main() -> std::process::ExitCode {
+    sentinel::cli::watch::main()
+}

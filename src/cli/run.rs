@@ -1,0 +1,227 @@
+//! `sentinel-run`: arguments, closing line, exit code.
+
+use super::{explain, values};
+use crate::protocol::circuit::MAX_FAILURES;
+use crate::protocol::evidence::BeatOn;
+use crate::protocol::heartbeat::STALE_BEATS;
+use crate::protocol::name::JobName;
+use crate::protocol::time::{human, seconds};
+use crate::run::config::{Config, GRACE, INTERVAL, STALE};
+use crate::run::{self, Ended};
+use clap::Parser;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  sentinel-run build -- cargo build --release
+  sentinel-run --detach --timeout 2h train -- python3 train.py
+  sentinel-run --tee --max-log 64M bot -- ./bot
+  sentinel-run --reset-circuit build
+
+Exit status: the command's own; 128+N if it died of signal N; 124 ended for time or for hanging;
+125 sentinel-run itself failed; 126 found but not executable; 127 not found; 75 already running;
+69 its circuit is open.";
+
+#[expect(clippy::doc_markdown, reason = "these are the texts of --help")]
+/// Run COMMAND as the job NAME and keep its sentinel files truthful.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel-run", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Args {
+    /// Name of the job: letters, digits, '.', '_', '-'
+    name: JobName,
+
+    /// The command and its arguments, after --
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+
+    /// Monitor directory [default: $SENTINEL_DIR, else ~/.local/state/sentinel/jobs]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    /// How often evidence is looked for [default: 10s]
+    #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
+    heartbeat_interval: Option<Duration>,
+
+    /// What watchers take as stale [default: the greater of 60s and 6 intervals]
+    #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
+    stale: Option<Duration>,
+
+    /// Evidence for a beat: output, activity, waiting, app, alive, auto
+    #[arg(long, value_name = "LIST", default_value = "auto")]
+    beat_on: BeatOn,
+
+    /// End the tree after this long
+    #[arg(long, value_name = "DUR", value_parser = values::duration)]
+    timeout: Option<Duration>,
+
+    /// End the tree when it is stale, without waiting for a watcher
+    #[arg(long)]
+    end_if_stale: bool,
+
+    /// Run before a hung tree is ended, with its PIDs in $SENTINEL_PIDS
+    #[arg(long, value_name = "CMD")]
+    on_hang: Option<String>,
+
+    /// TERM, then KILL after this long [default: 10s]
+    #[arg(long, value_name = "DUR", value_parser = values::duration)]
+    grace: Option<Duration>,
+
+    /// Return as soon as the command was executed, printing NAME PID DIR
+    #[arg(long, conflicts_with_all = ["tee", "stdin"])]
+    detach: bool,
+
+    /// Copy the log to stdout as it grows
+    #[arg(long)]
+    tee: bool,
+
+    /// Pass stdin on (default: /dev/null)
+    #[arg(long)]
+    stdin: bool,
+
+    /// Working directory of the command
+    #[arg(short = 'C', long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+
+    /// Keep the newest SIZE bytes of the log
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    max_log: Option<u64>,
+
+    /// End the tree when it has more memory than this
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    max_memory: Option<u64>,
+
+    /// End the tree when it uses more CPU than this (100: one core)
+    #[arg(long, value_name = "PCT", value_parser = values::percent)]
+    max_cpu: Option<f64>,
+
+    /// Run first; if it fails, start nothing (repeatable)
+    #[arg(long, value_name = "CMD")]
+    preflight: Vec<String>,
+
+    /// Count failures under KEY instead of NAME; refuse to start when the circuit is open
+    #[arg(long, value_name = "KEY")]
+    circuit: Option<JobName>,
+
+    /// Failures in a row that open the circuit; 0: never [default: 3]
+    #[arg(long, value_name = "N", env = "SENTINEL_MAX_FAILURES", hide_env_values = true)]
+    max_failures: Option<u32>,
+
+    /// Allow one trial run this long after the last failure
+    #[arg(long, value_name = "DUR", value_parser = values::duration)]
+    circuit_cooldown: Option<Duration>,
+
+    /// Close the circuit first (COMMAND may be left out)
+    #[arg(long)]
+    reset_circuit: bool,
+
+    /// Also end what outlives the command (default: report it in .result)
+    #[arg(long)]
+    kill_survivors: bool,
+
+    /// No closing line
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Args {
+    /// What is meant by what was typed.
+    fn lower(self) -> Result<Config, String> {
+        if self.command.is_empty() && !self.reset_circuit {
+            return Err(format!(
+                "no command: put it after --, as in: sentinel-run {} -- COMMAND [ARG]...",
+                self.name
+            ));
+        }
+        let interval = self.heartbeat_interval.unwrap_or(INTERVAL);
+        let stale = self.stale.unwrap_or_else(|| STALE.max(interval.saturating_mul(STALE_BEATS)));
+        if stale <= interval.saturating_mul(2) {
+            return Err(format!(
+                "--stale {} is too short: it must exceed twice the heartbeat interval ({})",
+                human(stale),
+                human(interval)
+            ));
+        }
+        Ok(Config {
+            enforced: self.circuit.is_some() || self.max_failures.is_some(),
+            circuit_key: self.circuit.unwrap_or_else(|| self.name.clone()),
+            max_failures: self.max_failures.unwrap_or(MAX_FAILURES),
+            name: self.name,
+            dir: values::monitor_dir(self.dir)?,
+            command: self.command,
+            interval,
+            stale,
+            beat_on: self.beat_on,
+            timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
+            end_if_stale: self.end_if_stale,
+            on_hang: self.on_hang,
+            grace: self.grace.unwrap_or(GRACE),
+            detach: self.detach,
+            tee: self.tee,
+            stdin: self.stdin,
+            cwd: self.cwd,
+            max_log: self.max_log,
+            max_memory: self.max_memory,
+            max_cpu: self.max_cpu,
+            preflight: self.preflight,
+            circuit_cooldown: self.circuit_cooldown,
+            reset_circuit: self.reset_circuit,
+            kill_survivors: self.kill_survivors,
+            quiet: self.quiet,
+        })
+    }
+}
+
+/// `sentinel-run`, from its arguments to its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    /// What `timeout(1)` exits with when it fails itself.
+    const OWN_FAILURE: u8 = 125;
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return explain(&error, OWN_FAILURE),
+    };
+    let config = match args.lower() {
+        Ok(config) => config,
+        Err(why) => {
+            eprintln!("sentinel-run: {why}");
+            return ExitCode::from(OWN_FAILURE);
+        }
+    };
+    match run::run(&config) {
+        Ok(ended) => report(&config, &ended),
+        Err(error) => {
+            eprintln!("sentinel-run: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn report(config: &Config, ended: &Ended) -> ExitCode {
+    match ended {
+        Ended::Over { result, code } => {
+            if !config.quiet {
+                let lasted = human(seconds(result.duration_s).unwrap_or_default());
+                eprintln!(
+                    "sentinel-run: {} {}: {} after {lasted}",
+                    result.name, result.outcome, result.reason
+                );
+            }
+            ExitCode::from(*code)
+        }
+        Ended::Detached { pid, dir } => {
+            super::report::line(&format!("{}\t{pid}\t{}", config.name, dir.display()));
+            ExitCode::SUCCESS
+        }
+        Ended::NotDetached { code } => ExitCode::from(*code),
+        Ended::InBackground => ExitCode::SUCCESS,
+        Ended::Reset => {
+            if !config.quiet {
+                eprintln!("sentinel-run: the circuit {} is closed", config.circuit_key);
+            }
+            ExitCode::SUCCESS
+        }
+    }
+}

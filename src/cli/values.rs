@@ -1,0 +1,137 @@
+//! Durations, sizes and percentages as people type them, and where a job's files are by default.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `90s`, `9m`, `1h 30m`, or a bare number of seconds as `timeout(1)` takes it (`0.5`, `1.5m`).
+///
+/// # Errors
+/// What was got, and what was expected.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!(
+            "bad duration {text:?}: expected a number of seconds, or a duration such as 90s, 9m or \"1h 30m\""
+        )
+    };
+    let text = text.trim();
+    let unit = |c: char| match c {
+        's' => Some(1.0),
+        'm' => Some(60.0),
+        'h' => Some(3600.0),
+        'd' => Some(86400.0),
+        _ => None,
+    };
+    let (number, factor) = match text.char_indices().last() {
+        Some((at, last)) => unit(last).map_or((text, 1.0), |factor| (&text[..at], factor)),
+        None => return Err(wrong()),
+    };
+    // Words such as "inf" and "nan" are numbers to the parser, and no durations.
+    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if plain && let Ok(number) = number.parse::<f64>() {
+        return Duration::try_from_secs_f64(number * factor).map_err(|_| wrong());
+    }
+    humantime::parse_duration(text).map_err(|_| wrong())
+}
+
+/// A duration that is more than nothing.
+///
+/// # Errors
+/// As [`duration`].
+pub fn positive_duration(text: &str) -> Result<Duration, String> {
+    let got = duration(text)?;
+    if got.is_zero() { Err("expected more than 0".to_owned()) } else { Ok(got) }
+}
+
+/// `64M`, `1G`, `4096`: K, M and G are powers of 1024.
+///
+/// # Errors
+/// What was got, and what was expected.
+pub fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("bad size {text:?}: expected bytes, or a number with K, M or G (1024)");
+    let upper = text.trim().to_ascii_uppercase();
+    let number = upper.trim_end_matches("IB").trim_end_matches('B');
+    let (number, factor) = match number.chars().last() {
+        Some('K') => (&number[..number.len() - 1], 1_u64 << 10),
+        Some('M') => (&number[..number.len() - 1], 1 << 20),
+        Some('G') => (&number[..number.len() - 1], 1 << 30),
+        Some('T') => (&number[..number.len() - 1], 1 << 40),
+        _ => (number, 1),
+    };
+    let bytes = number.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}
+
+/// `150` or `150%`: 100 is one core.
+///
+/// # Errors
+/// What was got, and what was expected.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches('%').parse::<f64>().ok();
+    number.filter(|number| number.is_finite() && *number > 0.0).ok_or_else(|| {
+        format!("bad percentage {text:?}: expected a number above 0; 100 is one core")
+    })
+}
+
+/// `--dir`, else `$SENTINEL_DIR`, else the user's state directory.
+///
+/// # Errors
+/// If none of them is known.
+pub fn monitor_dir(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(dir) = given.or_else(|| variable("SENTINEL_DIR")) {
+        return if dir.as_os_str().is_empty() { Err("--dir is empty".into()) } else { Ok(dir) };
+    }
+    let state = variable("XDG_STATE_HOME").filter(|dir| dir.is_absolute());
+    let state = state.or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+    state
+        .map(|state| state.join("sentinel/jobs"))
+        .ok_or_else(|| "no monitor directory: give --dir, or set SENTINEL_DIR or HOME".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations() {
+        let ms = |ms| Ok(Duration::from_millis(ms));
+        let table = [
+            ("90s", ms(90_000)),
+            ("9m", ms(540_000)),
+            ("1h 30m", ms(5_400_000)),
+            ("30", ms(30_000)),
+            ("0.5", ms(500)),
+            ("1.5m", ms(90_000)),
+            ("100ms", ms(100)),
+            ("0", ms(0)),
+            ("1d", ms(86_400_000)),
+        ];
+        for (text, expected) in table {
+            assert_eq!(duration(text), expected, "{text}");
+        }
+        for bad in ["", "-1", "inf", "nan", "soon", "1e400", "1 parsec", "s", "."] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_percentages() {
+        assert_eq!(size("64M"), Ok(64 << 20));
+        assert_eq!(size("2k"), Ok(2048));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("4096"), Ok(4096));
+        for bad in ["", "M", "-1", "0", "1.5G", "99999999999G"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert_eq!(percent("150%"), Ok(150.0));
+        assert!(percent("nan").is_err() && percent("0").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = (duration(&text), size(&text), percent(&text));
+        }
+    }
+}

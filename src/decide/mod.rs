@@ -1,0 +1,7 @@
+//! Facts in, decision out: total functions over plain values.
+//!
+//! Nothing here reads a clock, a file or a process. Time is an argument.
+
+pub mod verdict;
+pub mod pulse;
+pub mod circuit;

@@ -1,0 +1,54 @@
+//! Sentinel: one command wrapped so that its files always tell the truth, and one verdict from
+//! whoever reads them.
+//!
+//! A job that runs in the background is believed by what its files say. Files that are written
+//! beside the work lie: a touch loop outlives a hung command, a killed wrapper looks alive for
+//! ever, last week's `SUCCESS` is taken for today's. Here the one process that knows, the parent of
+//! the command, writes them, beats only when there is evidence, and holds a lock that the kernel
+//! frees at its death, whatever killed it.
+//!
+//! ```text
+//! argv ─▶ cli ─lower▶ Config ─▶ run ─▶ Claim ─▶ the command
+//!                                │ look for evidence, beat, record
+//!                                ▼
+//!        DIR/NAME .pid .heartbeat .status .result .log .history
+//!                                │ observe(job): outcome first, liveness next
+//!                                ▼
+//!              Facts ──judge(facts, limits)──▶ Judgement ─▶ end, record ─▶ Verdict
+//! ```
+//!
+//! Layers, lowest first; a module uses only modules of lower layers, or ones declared above it in
+//! its own `mod.rs`. The list below is the order to read them in.
+//!
+//! | layer | holds |
+//! |---|---|
+//! | [`protocol`] | job names, paths, the records in the files, outcomes, history |
+//! | [`decide`] | pure functions: the verdict tree, silence, the circuit |
+//! | [`os`] | the world as small verbs: claim a job, spawn, signals, the tree, ending it |
+//! | [`run`] | `sentinel-run`: one loop, wait, decide, act |
+//! | [`watch`] | `sentinel-watch`: one loop, observe, judge, end |
+//! | [`cli`] | what was typed, lowered into what is meant; reports; exit codes |
+//!
+//! What holds everywhere: nothing in `os` decides; nothing in `decide` reads a clock, a file or a
+//! process; a failing job is an outcome, only our own failures are errors; only the holder of the
+//! claim writes.
+//!
+//! # Watching from a program
+//!
+//! ```no_run
+//! use sentinel::watch::{Config, News, watch};
+//!
+//! let config = Config::new("/var/lib/me/jobs", ["build".parse().unwrap()]);
+//! watch(&config, &mut |news| {
+//!     if let News::Verdict(report) = news {
+//!         println!("{} {:?}", report.verdict, report.reason);
+//!     }
+//! });
+//! ```
+
+pub mod protocol;
+pub mod decide;
+pub mod os;
+pub mod run;
+pub mod watch;
+pub mod cli;

@@ -1,0 +1,335 @@
+//! The right to write a job's sentinels, held by at most one process.
+
+use super::dir::{DirError, MonitorDir};
+use super::disk::{self, Draft};
+use super::lock::{self, Locked, lock};
+use super::{clock, history, process};
+use crate::protocol::files::JobFiles;
+use crate::protocol::heartbeat::{self, Heartbeat};
+use crate::protocol::history::{Line, PastRun};
+use crate::protocol::name::JobName;
+use crate::protocol::outcome::Outcome;
+use crate::protocol::result::RunResult;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Room for `.result`. An output of the command that needs more is left out on a full disk.
+const RESULT_ROOM: u64 = 16 * 1024;
+/// Room for `.status`.
+const STATUS_ROOM: u64 = 16;
+
+/// The claim: the exclusive lock on `.pid`.
+#[derive(Debug)]
+pub struct Claim {
+    dir: MonitorDir,
+    files: JobFiles,
+    lock: Locked,
+}
+
+/// Room for the record of a run's end, taken while there is some.
+#[derive(Debug)]
+pub struct Room {
+    result: Draft,
+    status: Draft,
+}
+
+/// Where the wrapper writes `.heartbeat`: one inode for the whole run.
+#[derive(Debug)]
+pub struct Pulse {
+    file: File,
+}
+
+impl Claim {
+    /// Takes the claim; `None` if another holds it for all of `patience`. Changes no content.
+    ///
+    /// # Errors
+    /// If `.pid` cannot be opened or locked, or is refused.
+    pub fn take(
+        dir: &MonitorDir,
+        files: &JobFiles,
+        patience: Duration,
+    ) -> Result<Option<Self>, DirError> {
+        let claim = |lock| Self { dir: dir.clone(), files: files.clone(), lock };
+        Ok(lock(dir, &files.pid(), patience)?.map(claim))
+    }
+
+    /// Gives the claim back as if it had never been taken.
+    pub fn withdraw(self) {
+        if self.lock.fresh {
+            let _ = self.dir.remove(&self.files.pid());
+        }
+    }
+
+    /// Takes disk space for all that the end of a run will have to write.
+    ///
+    /// # Errors
+    /// If there is none left, or a file cannot be made.
+    pub fn take_room(&self, key: &JobName) -> Result<Room, DirError> {
+        let result = Draft::reserve(&self.dir, &self.files.result(), RESULT_ROOM)?;
+        let status = match Draft::reserve(&self.dir, &self.files.status(), STATUS_ROOM) {
+            Ok(status) => status,
+            Err(error) => {
+                result.discard();
+                return Err(error);
+            }
+        };
+        disk::reserve_behind(&self.lock.file, 16);
+        let room = Room { result, status };
+        if let Err(error) = history::reserve(&self.dir, &self.files.history(key)) {
+            room.give_back();
+            return Err(error);
+        }
+        Ok(room)
+    }
+
+    /// Empties `.pid`: from here on the last run's files are no longer this job's state.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn empty_pid(&self) -> Result<(), DirError> {
+        self.lock.file.set_len(0).map_err(|e| DirError::io("empty", &self.files.pid(), e))
+    }
+
+    /// Writes our PID: from here on a reader of `.pid` reaches us.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_pid(&self) -> Result<(), DirError> {
+        let line = pid_line();
+        self.lock
+            .file
+            .write_all_at(line.as_bytes(), 0)
+            .map_err(|e| DirError::io("write", &self.files.pid(), e))
+    }
+
+    /// Puts `.pid` back if somebody deleted or replaced it. The new file is locked before it has
+    /// the name, so there is no moment at which the name stands for an unlocked file.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn keep_pid(&mut self) -> Result<(), DirError> {
+        let path = self.files.pid();
+        if lock::is_at(&self.lock.file, &path) {
+            return Ok(());
+        }
+        let fail = |source| DirError::io("write", &path, source);
+        let draft = JobFiles::draft(&path);
+        self.dir.remove(&draft)?;
+        let file = self.dir.create_file(&draft)?;
+        file.try_lock().map_err(|_| fail(io::ErrorKind::WouldBlock.into()))?;
+        file.write_all_at(pid_line().as_bytes(), 0).map_err(fail)?;
+        std::fs::rename(&draft, &path).map_err(fail)?;
+        self.lock = Locked { file, fresh: false };
+        Ok(())
+    }
+
+    /// Records how the run ended, and gives the claim up. The order is the protocol:
+    ///
+    /// 1. `.result`, so that whoever sees `.status` finds the whole story;
+    /// 2. the history, so that whoever sees `.status` counts right;
+    /// 3. `.status`, the one word everybody waits for;
+    /// 4. the directory to disk, so that a power cut takes back nothing that was told;
+    /// 5. the heartbeat, which wakes the watchers.
+    ///
+    /// # Errors
+    /// If `.result` or `.status` could not be written. A history that cannot be written is said
+    /// in the error too, but stops nothing.
+    pub fn record(self, result: &RunResult, room: Room) -> Result<(), DirError> {
+        if let Err(error) = room.result.publish(&result.pack()) {
+            if result.output.is_none() {
+                room.give_back();
+                return Err(error);
+            }
+            let reason = format!("{}; output not recorded: {error}", result.reason);
+            let shorter = RunResult { output: None, reason, ..result.clone() };
+            room.result.publish(&shorter.pack())?;
+        }
+        let told = self.append_history(result);
+        room.status.publish(result.outcome.word().bytes())?;
+        disk::sync_dir(&self.dir)?;
+        if let Some(file) = self
+            .dir
+            .open_file(&self.files.heartbeat(), OpenOptions::new().read(true).write(true))?
+        {
+            let _ = file.set_modified(SystemTime::now());
+        }
+        told
+    }
+
+    /// Counts a run in its circuit without writing any other file.
+    ///
+    /// # Errors
+    /// If the history cannot be written.
+    pub fn append_history(&self, result: &RunResult) -> Result<(), DirError> {
+        let key = key_of(&result.circuit.key, &self.files);
+        history::append(&self.dir, &self.files.history(&key), &Line::Run(PastRun::from(result)))
+    }
+}
+
+fn pid_line() -> String {
+    format!("{}\n", std::process::id())
+}
+
+/// A circuit's key from a record; one that is no name is not followed out of the directory.
+#[must_use]
+pub fn key_of(key: &str, files: &JobFiles) -> JobName {
+    key.parse().unwrap_or_else(|_| files.name().clone())
+}
+
+impl Room {
+    /// Gives the space back, because nothing will be recorded.
+    pub fn give_back(self) {
+        self.result.discard();
+        self.status.discard();
+    }
+}
+
+impl Pulse {
+    /// Takes the room for heartbeats. What there is stays as it is until the first
+    /// [`write`](Self::write), unless it is no heartbeat of ours and has to be replaced then.
+    ///
+    /// # Errors
+    /// If there is no room, or the file cannot be made.
+    pub fn take_room(dir: &MonitorDir, path: &Path) -> Result<NewPulse, DirError> {
+        let existing = dir.open_file(path, OpenOptions::new().read(true).write(true))?;
+        let fits = |file: &File| file.metadata().is_ok_and(|m| m.len() == heartbeat::SIZE as u64);
+        Ok(match existing.filter(fits) {
+            Some(file) => NewPulse::InPlace(Self { file }),
+            None => NewPulse::Draft(Draft::reserve(dir, path, heartbeat::SIZE as u64)?),
+        })
+    }
+
+    /// Writes the record and touches the file: a beat. The mtime is exactly the record's wall
+    /// clock, so that a later touch by the command can be told from it.
+    ///
+    /// A deleted or replaced file is made anew.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(
+        &mut self,
+        dir: &MonitorDir,
+        path: &Path,
+        record: &Heartbeat,
+    ) -> Result<(), DirError> {
+        let fail = |source| DirError::io("write", path, source);
+        if !lock::is_at(&self.file, path) {
+            *self = Self::anew(dir, path, record)?;
+        }
+        self.file.write_all_at(&record.pack(), 0).map_err(fail)?;
+        let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(record.beat.realtime_ns);
+        self.file.set_modified(at).map_err(fail)
+    }
+
+    fn anew(dir: &MonitorDir, path: &Path, record: &Heartbeat) -> Result<Self, DirError> {
+        let draft = JobFiles::draft(path);
+        dir.remove(&draft)?;
+        let file = dir.create_file(&draft)?;
+        let fail = |source| DirError::io("write", path, source);
+        file.write_all_at(&record.pack(), 0).map_err(fail)?;
+        std::fs::rename(&draft, path).map_err(fail)?;
+        Ok(Self { file })
+    }
+
+    /// The mtime now, nanoseconds since the epoch.
+    #[must_use]
+    pub fn mtime_ns(&self) -> Option<i128> {
+        self.file.metadata().ok().map(|meta| super::dir::mtime_ns(&meta))
+    }
+}
+
+/// A heartbeat file whose room is taken and whose first record is not yet written.
+#[derive(Debug)]
+pub enum NewPulse {
+    /// The last run's, rewritten in place.
+    InPlace(Pulse),
+    /// A new one.
+    Draft(Draft),
+}
+
+impl NewPulse {
+    /// Gives the room back.
+    pub fn give_back(self) {
+        if let Self::Draft(draft) = self {
+            draft.discard();
+        }
+    }
+
+    /// Writes the first record.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn begin(
+        self,
+        dir: &MonitorDir,
+        path: &Path,
+        record: &Heartbeat,
+    ) -> Result<Pulse, DirError> {
+        let mut pulse = match self {
+            Self::InPlace(pulse) => pulse,
+            Self::Draft(draft) => Pulse { file: draft.place(&record.pack())? },
+        };
+        pulse.write(dir, path, record)?;
+        Ok(pulse)
+    }
+}
+
+/// The process that the record says is the wrapper, if it lives: same boot, same PID namespace,
+/// same PID, same start time.
+#[must_use]
+pub fn live_wrapper(record: &Heartbeat) -> Option<process::Stat> {
+    let here = record.boot_id == clock::boot_id() && record.pid_ns == clock::pid_namespace();
+    if here { process::find(record.pid, record.pid_start) } else { None }
+}
+
+/// The record in `.heartbeat`; read again if a write tore it.
+///
+/// # Errors
+/// If the file cannot be read or is refused.
+pub fn read_heartbeat(dir: &MonitorDir, files: &JobFiles) -> Result<Option<Heartbeat>, DirError> {
+    for _ in 0..3 {
+        let Some(bytes) = dir.read(&files.heartbeat(), 4 * heartbeat::SIZE as u64)? else {
+            return Ok(None);
+        };
+        match Heartbeat::unpack(&bytes) {
+            Some(record) => return Ok(Some(record)),
+            None if bytes.is_empty() => return Ok(None),
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
+/// A run whose wrapper died without recording anything.
+#[must_use]
+pub fn lost_run(record: &Heartbeat, name: &JobName, reason: String) -> RunResult {
+    let now = SystemTime::now();
+    let circuit = record
+        .circuit
+        .clone()
+        .unwrap_or_else(|| crate::protocol::circuit::CircuitPolicy::of(name.as_str()));
+    RunResult {
+        schema: crate::protocol::SCHEMA,
+        name: name.to_string(),
+        run_id: record.run_id.clone(),
+        outcome: Outcome::Lost,
+        exit_code: None,
+        signal: None,
+        core_dumped: false,
+        reason,
+        ended_by: None,
+        started_at: record.started_at,
+        ended_at: now,
+        duration_s: now.duration_since(record.started_at).unwrap_or_default().as_secs_f64(),
+        max_rss_bytes: None,
+        cpu_s: None,
+        log_bytes: record.log_bytes,
+        survivors: Vec::new(),
+        diagnosis: None,
+        circuit,
+        output: None,
+    }
+}

@@ -1,0 +1,220 @@
+//! The monitor directory, and the only ways its files are opened.
+//!
+//! Whoever can plant a link, a FIFO or a file of their own in a job's place could make the wrapper
+//! truncate what it must not, or a watcher believe what is not true. So each open refuses links and
+//! whatever is no regular file, and checks owner and mode on the opened descriptor.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file or directory that could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirError {
+    /// The system said no.
+    #[error("cannot {verb} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It could be somebody else's.
+    #[error("{} {why}: refused; choose a directory of your own with --dir", path.display())]
+    Refused {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+impl DirError {
+    /// Wraps a system error with what was tried on what.
+    #[must_use]
+    pub fn io(verb: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { verb, path: path.to_owned(), source }
+    }
+
+    fn refused(path: &Path, why: &'static str) -> Self {
+        Self::Refused { path: path.to_owned(), why }
+    }
+}
+
+/// A directory whose files can be believed.
+#[derive(Clone, Debug)]
+pub struct MonitorDir {
+    path: PathBuf,
+    uid: u32,
+    gid: u32,
+}
+
+impl MonitorDir {
+    /// Opens the directory, or makes it (0700, parents too).
+    ///
+    /// # Errors
+    /// If it cannot be made, or is refused as [`open`](Self::open) does.
+    pub fn create(path: &Path) -> Result<Self, DirError> {
+        if let Some(dir) = Self::open(path)? {
+            return Ok(dir);
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|source| DirError::io("create directory", path, source))?;
+        Self::open(path)?.ok_or_else(|| DirError::io("open", path, io::ErrorKind::NotFound.into()))
+    }
+
+    /// Opens the directory; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it is a symbolic link, no directory, another user's (root may act in it), or can be
+    /// written by everyone.
+    pub fn open(path: &Path) -> Result<Option<Self>, DirError> {
+        let fail = |source| DirError::io("open", path, source);
+        // Absolute, because `--cwd` moves us; without a trailing slash, which would follow a link.
+        let path: PathBuf = std::path::absolute(path).map_err(fail)?.components().collect();
+        let meta = match std::fs::symlink_metadata(&path) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(fail(error)),
+        };
+        let me = nix::unistd::geteuid().as_raw();
+        let why = if meta.is_symlink() {
+            "is a symbolic link"
+        } else if !meta.is_dir() {
+            "is not a directory"
+        } else if meta.uid() != me && me != 0 {
+            "belongs to another user"
+        } else if meta.mode() & 0o002 != 0 {
+            "can be written by everyone"
+        } else {
+            return Ok(Some(Self { path, uid: meta.uid(), gid: meta.gid() }));
+        };
+        Err(DirError::refused(&path, why))
+    }
+
+    /// Absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The user its files belong to.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// Refuses what stands in the place of a sentinel and is none. Nothing there is fine.
+    ///
+    /// # Errors
+    /// If it is a link, no regular file, another user's, or can be written by everyone.
+    pub fn check(&self, path: &Path) -> Result<(), DirError> {
+        match std::fs::symlink_metadata(path) {
+            Ok(meta) => self.accept(path, &meta),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(DirError::io("examine", path, error)),
+        }
+    }
+
+    fn accept(&self, path: &Path, meta: &Metadata) -> Result<(), DirError> {
+        let me = nix::unistd::geteuid().as_raw();
+        let why = if meta.is_symlink() {
+            "is a symbolic link"
+        } else if !meta.is_file() {
+            "is not a regular file"
+        } else if meta.uid() != self.uid && meta.uid() != me {
+            "belongs to another user"
+        } else if meta.mode() & 0o002 != 0 {
+            "can be written by everyone"
+        } else {
+            return Ok(());
+        };
+        Err(DirError::refused(path, why))
+    }
+
+    /// Opens a sentinel that exists; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or [`check`](Self::check) would refuse it.
+    pub fn open_file(&self, path: &Path, how: &mut OpenOptions) -> Result<Option<File>, DirError> {
+        // NONBLOCK: opening a FIFO must not hang; on a regular file it means nothing.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = match how.custom_flags(flags).mode(0o600).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                self.check(path)?; // a link or a FIFO has a better reason than the system's
+                return Err(DirError::io("open", path, error));
+            }
+        };
+        let meta = file.metadata().map_err(|source| DirError::io("examine", path, source))?;
+        self.accept(path, &meta)?;
+        Ok(Some(file))
+    }
+
+    /// Opens a sentinel for reading and writing, made if need be.
+    ///
+    /// # Errors
+    /// As [`open_file`](Self::open_file).
+    pub fn create_file(&self, path: &Path) -> Result<File, DirError> {
+        let mut how = OpenOptions::new();
+        how.read(true).write(true).create(true);
+        let file = self.open_file(path, &mut how)?;
+        let file =
+            file.ok_or_else(|| DirError::io("create", path, io::ErrorKind::NotFound.into()))?;
+        self.give(path, &file)?;
+        Ok(file)
+    }
+
+    /// Makes the file the directory owner's, where root works in another user's directory.
+    ///
+    /// # Errors
+    /// If that is refused.
+    pub fn give(&self, path: &Path, file: &File) -> Result<(), DirError> {
+        if self.uid != 0 && nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::fchown(file, Some(self.uid), Some(self.gid))
+                .map_err(|source| DirError::io("give away", path, source))?;
+        }
+        Ok(())
+    }
+
+    /// The first `most` bytes of a sentinel; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`open_file`](Self::open_file), or if reading fails.
+    pub fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DirError> {
+        let Some(file) = self.open_file(path, OpenOptions::new().read(true))? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(most)
+            .read_to_end(&mut bytes)
+            .map_err(|source| DirError::io("read", path, source))?;
+        Ok(Some(bytes))
+    }
+
+    /// Removes a sentinel; nothing there is fine.
+    ///
+    /// # Errors
+    /// If it is there and cannot be removed.
+    pub fn remove(&self, path: &Path) -> Result<(), DirError> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(DirError::io("remove", path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// mtime in nanoseconds since the epoch, exact.
+#[must_use]
+pub fn mtime_ns(meta: &Metadata) -> i128 {
+    i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
+}

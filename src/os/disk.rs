@@ -1,0 +1,134 @@
+//! Writing so that a reader, a full disk or a power cut sees all of it or nothing.
+
+use super::dir::{DirError, MonitorDir};
+use crate::protocol::files::JobFiles;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A file to be: hidden under its temporary name, with its room on disk already taken.
+#[derive(Debug)]
+pub struct Draft {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Takes `room` bytes for what `path` will hold.
+    ///
+    /// # Errors
+    /// If there is no such room, or the directory cannot be written.
+    pub fn reserve(dir: &MonitorDir, path: &Path, room: u64) -> Result<Self, DirError> {
+        let temporary = JobFiles::draft(path);
+        let file = dir.create_file(&temporary)?;
+        let draft = Self { file, temporary, path: path.to_owned() };
+        if let Err(source) = reserve(&draft.file, room) {
+            draft.discard();
+            return Err(DirError::io("take room for", path, source));
+        }
+        Ok(draft)
+    }
+
+    /// Puts the bytes in place of whatever is there.
+    ///
+    /// The name of the new content is not on disk until [`sync_dir`]; its bytes are (`rename`
+    /// without them was seen to leave an empty file after a power cut, on ext4 and XFS).
+    ///
+    /// # Errors
+    /// If they cannot be written; what was in place stays.
+    pub fn publish(&self, bytes: &[u8]) -> Result<(), DirError> {
+        let fail = |source| DirError::io("write", &self.path, source);
+        self.file.write_all_at(bytes, 0).map_err(fail)?;
+        self.file.set_len(bytes.len() as u64).map_err(fail)?;
+        self.file.sync_data().map_err(fail)?;
+        std::fs::rename(&self.temporary, &self.path).map_err(fail)
+    }
+
+    /// Puts the file, opened and in one size for good, in place of whatever is there. It is not
+    /// synced: for what only the living need.
+    ///
+    /// # Errors
+    /// If it cannot be written; what was in place stays.
+    pub fn place(self, bytes: &[u8]) -> Result<File, DirError> {
+        let fail = |source| DirError::io("write", &self.path, source);
+        self.file.write_all_at(bytes, 0).map_err(fail)?;
+        self.file.set_len(bytes.len() as u64).map_err(fail)?;
+        std::fs::rename(&self.temporary, &self.path).map_err(fail)?;
+        Ok(self.file)
+    }
+
+    /// Gives the room back.
+    pub fn discard(self) {
+        let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// Takes disk space for the first `room` bytes of the file.
+fn reserve(file: &File, room: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, room) {
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+            // Zeros take room on any file system.
+            file.write_all_at(&vec![0; usize::try_from(room).unwrap_or(0)], 0)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Takes room for `more` bytes after the end of the file, without changing its size; where the
+/// file system cannot, nothing is taken.
+pub fn reserve_behind(file: &File, more: u64) {
+    #[cfg(target_os = "linux")]
+    if let Ok(meta) = file.metadata() {
+        let flags = rustix::fs::FallocateFlags::KEEP_SIZE;
+        let _ = rustix::fs::fallocate(file, flags, 0, meta.len() + more);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, more);
+}
+
+/// Makes the names of what was published last through a power cut.
+///
+/// # Errors
+/// If the directory cannot be opened or synced.
+pub fn sync_dir(dir: &MonitorDir) -> Result<(), DirError> {
+    let fail = |source| DirError::io("sync", dir.path(), source);
+    File::open(dir.path()).map_err(fail)?.sync_all().map_err(fail)
+}
+
+/// Gives back the disk space of the first `bytes` of a log, without moving what follows: the head
+/// reads as zeros from then on.
+///
+/// # Errors
+/// `EOPNOTSUPP` where the file system has no holes.
+pub fn punch_head(log: &File, bytes: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::FallocateFlags;
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(rustix::fs::fallocate(log, flags, 0, bytes)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (log, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Cuts the first `bytes` (whole blocks) off a log; what follows moves to the front.
+///
+/// # Errors
+/// `EOPNOTSUPP` where the file system cannot (tmpfs); the zeros of [`punch_head`] stay then.
+pub fn cut_head(log: &File, bytes: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::FallocateFlags;
+        Ok(rustix::fs::fallocate(log, FallocateFlags::COLLAPSE_RANGE, 0, bytes)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (log, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}

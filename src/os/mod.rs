@@ -1,0 +1,20 @@
+//! The world as small verbs: files, locks, clocks, processes, signals.
+//!
+//! Nothing here decides. Linux and portable POSIX stand side by side behind the same names; where
+//! a platform cannot know something it says "unknown", and unknown is never taken for dead.
+
+pub mod clock;
+pub mod dir;
+pub mod lock;
+pub mod disk;
+pub mod process;
+pub mod tree;
+pub mod orphans;
+pub mod signals;
+pub mod terminal;
+pub mod spawn;
+pub mod cgroup;
+pub mod notify_socket;
+pub mod history;
+pub mod claim;
+pub mod detach;

@@ -1,0 +1,323 @@
+//! Processes by `/proc` and pidfds: proc(5), `pidfd_open(2)`.
+
+use super::Stat;
+use crate::os::clock::machine_ticks;
+use rustix::process::{Pid, PidfdFlags};
+use std::ffi::OsString;
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// A process pinned by a descriptor: as long as this lives, the PID cannot come to mean another.
+#[derive(Debug)]
+pub struct Handle(OwnedFd);
+
+impl Handle {
+    /// Pins whoever has this PID now; `None` if nobody has.
+    #[must_use]
+    pub fn open(pid: i32) -> Option<Self> {
+        if pid <= 0 {
+            return None;
+        }
+        let pid = Pid::from_raw(pid)?;
+        rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
+    }
+
+    /// Sends a signal; false if it was not delivered.
+    #[must_use]
+    pub fn signal(&self, signal: i32) -> bool {
+        self.send(signal, None)
+    }
+
+    /// Sends a signal with a value, as `sigqueue(3)` does.
+    #[must_use]
+    pub fn queue(&self, signal: i32, value: i32) -> bool {
+        self.send(signal, Some(value))
+    }
+
+    #[expect(unsafe_code, reason = "no crate has pidfd_send_signal with a siginfo")]
+    fn send(&self, signal: i32, value: Option<i32>) -> bool {
+        /// The head of the kernel's `siginfo_t` for `SI_QUEUE`, as sigaction(2) tells it.
+        #[repr(C, align(8))]
+        struct Queued {
+            signo: i32,
+            errno: i32,
+            code: i32,
+            pad: i32,
+            pid: i32,
+            uid: u32,
+            value: u64,
+            rest: [u8; 96],
+        }
+        let info = value.map(|value| Queued {
+            signo: signal,
+            errno: 0,
+            code: libc::SI_QUEUE,
+            pad: 0,
+            pid: std::process::id().cast_signed(),
+            uid: nix::unistd::getuid().as_raw(),
+            value: u64::from(value.cast_unsigned()),
+            rest: [0; 96],
+        });
+        let info = info.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        // SAFETY: the descriptor is open, `info` is null or points at 128 readable bytes.
+        let sent = unsafe {
+            libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal, info, 0)
+        };
+        sent == 0
+    }
+}
+
+/// What `/proc/PID/stat` says; `None` if there is no such process.
+#[must_use]
+pub fn stat(pid: i32) -> Option<Stat> {
+    parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name may hold spaces and parentheses: what follows its *last* parenthesis counts.
+fn parse(pid: i32, bytes: &[u8]) -> Option<Stat> {
+    let open = bytes.iter().position(|b| *b == b'(')?;
+    let close = bytes.iter().rposition(|b| *b == b')')?;
+    let comm = String::from_utf8_lossy(bytes.get(open + 1..close)?).into_owned();
+    let rest = std::str::from_utf8(&bytes[close + 1..]).ok()?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // Field 3 of proc(5) is the first here.
+    let number = |field: usize| fields.get(field - 3)?.parse::<i64>().ok();
+    let ticks = |field| number(field).and_then(|n| u64::try_from(n).ok());
+    Some(Stat {
+        pid,
+        comm,
+        state: fields.first()?.chars().next()?,
+        ppid: i32::try_from(number(4)?).ok()?,
+        pgrp: i32::try_from(number(5)?).ok()?,
+        session: i32::try_from(number(6)?).ok()?,
+        cpu_ticks: ticks(14)? + ticks(15)? + ticks(16)? + ticks(17)?,
+        start: machine_ticks(ticks(22)?),
+    })
+}
+
+/// The children of a process, as the kernel lists them; may miss one that comes or goes just now.
+#[must_use]
+pub fn children(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let mut children = Vec::new();
+    for task in tasks.flatten() {
+        match fs::read_to_string(task.path().join("children")) {
+            Ok(text) => children.extend(text.split_ascii_whitespace().flat_map(str::parse::<i32>)),
+            Err(_) if !task.path().join("children").exists() && task.path().exists() => {
+                return children_by_parent(pid); // a kernel without CONFIG_PROC_CHILDREN
+            }
+            Err(_) => {}
+        }
+    }
+    children
+}
+
+fn children_by_parent(parent: i32) -> Vec<i32> {
+    all().into_iter().filter(|pid| stat(*pid).is_some_and(|stat| stat.ppid == parent)).collect()
+}
+
+/// Every PID this namespace shows.
+#[must_use]
+pub fn all() -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The user a process runs as.
+#[must_use]
+pub fn uid(pid: i32) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    // The owner of /proc/PID is root for what cannot be dumped; the status file tells the truth.
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Uid:"));
+    match line.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse().ok()) {
+        Some(uid) => Some(uid),
+        None => fs::metadata(format!("/proc/{pid}")).ok().map(|meta| meta.uid()),
+    }
+}
+
+/// The command line.
+#[must_use]
+pub fn command_line(pid: i32) -> Vec<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    bytes
+        .split(|b| *b == 0)
+        .filter(|arg| !arg.is_empty())
+        .map(|arg| String::from_utf8_lossy(arg).into_owned())
+        .collect()
+}
+
+/// Whether the environment it was executed with holds exactly this `NAME=value`.
+#[must_use]
+pub fn has_in_environment(pid: i32, setting: &str) -> bool {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    bytes.split(|b| *b == 0).any(|entry| entry == setting.as_bytes())
+}
+
+/// Where an open file is held, and how.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    /// The path the kernel gives.
+    pub path: PathBuf,
+    /// Whether it is open for writing.
+    pub writes: bool,
+    /// Whether an exclusive `flock` is held through it.
+    pub locks: bool,
+}
+
+/// The open files of a process for which `wanted` is true of the path.
+#[must_use]
+pub fn open_files(pid: i32, wanted: impl Fn(&Path) -> bool) -> Vec<OpenFile> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let mut files = Vec::new();
+    for entry in entries.flatten() {
+        let Ok(path) = fs::read_link(entry.path()) else { continue };
+        if !wanted(&path) {
+            continue;
+        }
+        let fd = entry.file_name();
+        let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", fd.to_string_lossy()));
+        let info = info.unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0);
+        let locks = info.lines().any(|line| line.contains("FLOCK") && line.contains("WRITE"));
+        files.push(OpenFile { path, writes: flags & libc::O_ACCMODE != libc::O_RDONLY, locks });
+    }
+    files
+}
+
+/// What a process did so far, summed over its threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Nanoseconds on a CPU.
+    pub run_ns: u64,
+    /// Context switches.
+    pub switches: u64,
+    /// Bytes and calls of reads and writes.
+    pub io: u64,
+}
+
+/// Threads by which a language runtime keeps house, work or no work; what they do proves nothing.
+/// Names are cut to 15 bytes by the kernel.
+const HOUSEKEEPING: &[&str] = &[
+    "VM Periodic Tas",
+    "G1 Service",
+    "G1 Main Marker",
+    "G1 Conc#",
+    "G1 Refine#",
+    "G1 Young RemSet",
+    "GC Thread#",
+    "VM Thread",
+    "C1 CompilerThre",
+    "C2 CompilerThre",
+    "Sweeper thread",
+    "Common-Cleaner",
+    "Signal Dispatch",
+    "Finalizer",
+    "Reference Handl",
+    "Monitor Deflati",
+    "Service Thread",
+    "Notification Th",
+];
+
+/// Sums the work of all threads but the housekeeping ones. What cannot be read counts as nothing.
+#[must_use]
+pub fn work(pid: i32) -> Work {
+    let mut work = Work::default();
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return work };
+    for task in tasks.flatten() {
+        let task = task.path();
+        let status = fs::read_to_string(task.join("status")).unwrap_or_default();
+        let value = |key| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        let name = value("Name:").unwrap_or_default();
+        if HOUSEKEEPING.iter().any(|known| name.starts_with(known)) {
+            continue;
+        }
+        let number = |key| value(key).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        work.switches += number("voluntary_ctxt_switches:") + number("nonvoluntary_ctxt_switches:");
+        let schedstat = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+        work.run_ns += schedstat.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+    }
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    work.io = io
+        .lines()
+        .filter(|line| !line.starts_with("cancelled"))
+        .filter_map(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
+        .fold(0, u64::wrapping_add);
+    work
+}
+
+/// In what kernel function it sleeps, if the kernel tells.
+#[must_use]
+pub fn sleeps_in(pid: i32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/wchan")).ok()?;
+    (!name.is_empty() && name != "0").then_some(name)
+}
+
+/// Bytes of memory that are its own: PSS, which counts a shared page once over all who share it;
+/// RSS where PSS may not be read.
+#[must_use]
+pub fn memory(pid: i32) -> u64 {
+    let kib = |path: String, key: &str| {
+        let text = fs::read_to_string(path).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    };
+    kib(format!("/proc/{pid}/smaps_rollup"), "Pss:")
+        .or_else(|| kib(format!("/proc/{pid}/status"), "VmRSS:"))
+        .unwrap_or(0)
+        * 1024
+}
+
+/// Where the shared file description behind one of our own descriptors stands.
+#[must_use]
+pub fn position(file: &fs::File) -> Option<u64> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("pos:"))?.trim().parse().ok()
+}
+
+/// Makes orphans of this process's tree its children instead of init's, so that nothing of the
+/// tree can leave it (`PR_SET_CHILD_SUBREAPER`, Linux 3.4).
+pub fn adopt_orphans() {
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+}
+
+/// Sets the name that [`stat`] shows.
+pub fn set_name(name: &str) {
+    if let Ok(name) = std::ffi::CString::new(OsString::from(name).into_vec()) {
+        let _ = nix::sys::prctl::set_name(&name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_name_full_of_traps() {
+        let line = b"7 (a) S (b)) R 1 2 3 0 -1 4 0 0 0 0 10 20 1 2 20 0 1 0 99 0 0";
+        let stat = parse(7, line).unwrap();
+        assert_eq!((stat.comm.as_str(), stat.state, stat.ppid), ("a) S (b)", 'R', 1));
+        assert_eq!((stat.cpu_ticks, stat.start), (33, machine_ticks(99)));
+    }
+
+    #[test]
+    fn oneself() {
+        let me = std::process::id().cast_signed();
+        let stat = stat(me).unwrap();
+        assert!(stat.lives() && super::super::find(me, stat.start).is_some());
+        assert!(super::super::find(me, stat.start + 1).is_none());
+        assert!(super::super::own_line().contains(&stat.ppid));
+        assert!(Handle::open(0).is_none() && Handle::open(-1).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(1, &bytes);
+        }
+    }
+}

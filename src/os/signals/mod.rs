@@ -1,0 +1,77 @@
+//! Signals as events, with who sent them.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+
+#[cfg(target_os = "linux")]
+pub use linux::Signals;
+#[cfg(not(target_os = "linux"))]
+pub use portable::Signals;
+
+/// The signals that reach the wrapper as events. CHLD wakes it, USR1 and USR2 are passed on, the
+/// others end the run.
+pub const CAUGHT: [i32; 7] = [
+    libc::SIGCHLD,
+    libc::SIGTERM,
+    libc::SIGINT,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
+
+/// A signal that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caught {
+    /// Which.
+    pub signal: i32,
+    /// Who sent it; 0 if the kernel did.
+    pub pid: i32,
+    /// As which user.
+    pub uid: u32,
+    /// The value, if it was queued with one (`sigqueue(3)`).
+    pub value: Option<i32>,
+}
+
+/// The name of a signal, real-time ones included: `SIGKILL`, `SIGRTMIN+3`.
+#[must_use]
+pub fn name(signal: i32) -> String {
+    if let Ok(known) = nix::sys::signal::Signal::try_from(signal) {
+        return known.as_str().to_owned();
+    }
+    #[cfg(target_os = "linux")]
+    if (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&signal) {
+        return format!("SIGRTMIN+{}", signal - libc::SIGRTMIN()).replace("+0", "");
+    }
+    format!("SIG{signal}")
+}
+
+/// Whether this process was started with the signal ignored (`nohup`, a shell's background job).
+#[must_use]
+#[expect(unsafe_code, reason = "nix can only set a disposition, not ask for it")]
+pub fn is_ignored(signal: i32) -> bool {
+    let mut old = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null action only asks; the answer is written to a buffer of the right type.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), old.as_mut_ptr()) == 0
+            && old.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        assert_eq!(name(9), "SIGKILL");
+        assert_eq!(name(15), "SIGTERM");
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(name(libc::SIGRTMIN()), "SIGRTMIN");
+            assert_eq!(name(libc::SIGRTMIN() + 10), "SIGRTMIN+10");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The command, executed with a clean slate: its own session, no signal blocked, the log itself as
+//! standard output and error.
+
+use nix::errno::Errno;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::{Mode, umask};
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// `posix_spawn` in a new session: a number the `libc` crate lacks for Apple (spawn.h there).
+#[cfg(target_os = "linux")]
+const SETSID: libc::c_short = libc::POSIX_SPAWN_SETSID;
+#[cfg(not(target_os = "linux"))]
+const SETSID: libc::c_short = 0x0400;
+
+/// What is to be executed.
+#[derive(Debug)]
+pub struct Spawn<'a> {
+    /// Program and arguments.
+    pub command: &'a [OsString],
+    /// Its whole environment, `NAME=value`.
+    pub environment: Vec<OsString>,
+    /// Standard input; `None`: the caller's.
+    pub stdin: Option<&'a File>,
+    /// Standard output and error.
+    pub output: &'a File,
+    /// A process group in the caller's session instead of a session of its own: for a command that
+    /// is to have the caller's terminal.
+    pub keep_session: bool,
+    /// The umask it gets.
+    pub umask: Mode,
+}
+
+/// The command could not be executed.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// There is no such program (exit code 127, as in a shell).
+    #[error("{0}")]
+    NotFound(String),
+    /// There is one, but it cannot be executed (126).
+    #[error("{0}")]
+    NotExecutable(String),
+    /// The system has no room for another process (125).
+    #[error("cannot start {program}: {source}")]
+    System {
+        /// What.
+        program: String,
+        /// Why.
+        source: Errno,
+    },
+}
+
+/// Executes it; its PID.
+///
+/// # Errors
+/// If nothing was executed, with the reason in words.
+pub fn spawn(spawn: &Spawn<'_>) -> Result<i32, SpawnError> {
+    let program = spawn.command.first().cloned().unwrap_or_default();
+    let shown = program.to_string_lossy().into_owned();
+    let system = |source| SpawnError::System { program: shown.clone(), source };
+    if program.is_empty() {
+        return Err(SpawnError::NotFound("command not found: its name is empty".into()));
+    }
+
+    let mut actions = PosixSpawnFileActions::init().map_err(system)?;
+    if let Some(stdin) = spawn.stdin {
+        actions.add_dup2(stdin.as_raw_fd(), 0).map_err(system)?;
+    }
+    actions.add_dup2(spawn.output.as_raw_fd(), 1).map_err(system)?;
+    actions.add_dup2(spawn.output.as_raw_fd(), 2).map_err(system)?;
+
+    let mut attributes = PosixSpawnAttr::init().map_err(system)?;
+    let own = if spawn.keep_session {
+        PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
+    } else {
+        PosixSpawnFlags::from_bits_retain(i32::from(SETSID))
+    };
+    let flags =
+        own | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
+    attributes.set_flags(flags).map_err(system)?;
+    attributes.set_sigmask(&SigSet::empty()).map_err(system)?;
+    // Rust ignores PIPE at start; what else is ignored was ignored by our caller, and stays so.
+    let mut reset = SigSet::empty();
+    reset.add(Signal::SIGPIPE);
+    attributes.set_sigdefault(&reset).map_err(system)?;
+
+    let c_strings = |words: &[OsString]| -> Result<Vec<CString>, SpawnError> {
+        let c_string = |word: &OsString| CString::new(word.clone().into_vec());
+        words.iter().map(c_string).collect::<Result<_, _>>().map_err(|_| system(Errno::EINVAL))
+    };
+    let environment = c_strings(&spawn.environment)?;
+    let execute = |program: &OsString, words: &[OsString]| {
+        let (program, words) = (c_strings(std::slice::from_ref(program))?, c_strings(words)?);
+        let ours = umask(spawn.umask);
+        let pid = posix_spawnp(&program[0], &actions, &attributes, &words, &environment);
+        umask(ours);
+        Ok(pid.map(nix::unistd::Pid::as_raw))
+    };
+    match execute(&program, spawn.command)? {
+        // A script without a `#!` line: a shell's, as execvp(3) has it.
+        Err(Errno::ENOEXEC) => {
+            let script = find_in_path(&program).unwrap_or_else(|| PathBuf::from(&program));
+            let mut words = vec![OsString::from("/bin/sh"), script.into_os_string()];
+            words.extend_from_slice(&spawn.command[1..]);
+            execute(&words[0], &words)?.map_err(|errno| explain(&program, errno))
+        }
+        other => other.map_err(|errno| explain(&program, errno)),
+    }
+}
+
+/// Where a program is that `PATH` leads to, executable or not.
+fn find_in_path(program: &OsString) -> Option<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return Some(PathBuf::from(program));
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|path| path.is_file())
+}
+
+fn explain(program: &OsString, errno: Errno) -> SpawnError {
+    let shown = program.to_string_lossy().into_owned();
+    let found = find_in_path(program).filter(|path| path.exists());
+    match (errno, found) {
+        (Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::E2BIG, _) => {
+            SpawnError::System { program: shown, source: errno }
+        }
+        (Errno::ENOENT | Errno::ENOTDIR, None) => {
+            SpawnError::NotFound(format!("command not found: {shown}"))
+        }
+        // The file is there, so what is missing is what it names in its first line.
+        (Errno::ENOENT | Errno::ENOTDIR, Some(path)) => {
+            SpawnError::NotFound(match interpreter(&path) {
+                Some(interpreter) if interpreter.contains("python") => {
+                    format!("{shown}: bad interpreter {interpreter}: stale virtual environment?")
+                }
+                Some(interpreter) => {
+                    format!("{shown}: bad interpreter {interpreter}: no such file")
+                }
+                None => format!("{shown}: its loader or library is missing"),
+            })
+        }
+        (_, Some(path)) if path.is_dir() => {
+            SpawnError::NotExecutable(format!("{shown} is a directory"))
+        }
+        (Errno::EACCES, Some(path)) if !is_executable(&path) => SpawnError::NotExecutable(format!(
+            "{shown} is not executable: chmod +x {}",
+            path.display()
+        )),
+        _ => SpawnError::NotExecutable(format!("cannot execute {shown}: {}", errno.desc())),
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o111 != 0)
+}
+
+/// The interpreter that a script names in its first line.
+fn interpreter(path: &Path) -> Option<String> {
+    let mut head = Vec::new();
+    File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let text = String::from_utf8_lossy(line);
+    text.split_whitespace().next().map(str::to_owned)
+}

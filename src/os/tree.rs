@@ -1,0 +1,124 @@
+//! The command and all its descendants, and how every one of them is signalled.
+
+use super::process::{self, Stat};
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// The name under which a wrapper shows itself, so that one inside another's tree is found.
+pub const WRAPPER: &str = "sentinel-run";
+
+/// All live descendants of `root`, itself excluded, parents before children.
+///
+/// Left out with all below them: those in `spare`, and other jobs, which are wrappers that hold
+/// their own lock. As a child subreaper the wrapper inherits every orphan, so processes that left
+/// the group, the session or their parent are still found below it.
+#[must_use]
+pub fn descendants(root: i32, spare: &[i32]) -> Vec<Stat> {
+    let mut found: Vec<Stat> = Vec::new();
+    let mut known: HashSet<i32> = spare.iter().copied().collect();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        for pid in process::children(parent) {
+            if !known.insert(pid) {
+                continue;
+            }
+            // The PID was read a moment ago: it counts only while its parent is who we think.
+            let Some(stat) = process::stat(pid).filter(|stat| stat.ppid == parent) else {
+                continue;
+            };
+            if is_other_job(&stat) {
+                continue;
+            }
+            parents.push(pid);
+            if stat.lives() {
+                found.push(stat);
+            }
+        }
+    }
+    found
+}
+
+/// Whether this is a wrapper that holds the lock of a job of its own.
+///
+/// The name alone proves nothing: the lock must be held through a `.pid` file that names it.
+#[must_use]
+pub fn is_other_job(stat: &Stat) -> bool {
+    stat.comm == WRAPPER
+        && process::open_files(stat.pid, |path| path.extension().is_some_and(|e| e == "pid"))
+            .iter()
+            .filter(|file| file.locks)
+            .filter_map(|file| std::fs::read_to_string(&file.path).ok())
+            // Empty while it starts.
+            .any(|text| text.is_empty() || text.trim() == stat.pid.to_string())
+}
+
+/// Signals every one of them that is still there.
+pub fn signal_all(members: &[Stat], signal: i32) {
+    for member in members {
+        process::signal(member, signal);
+    }
+}
+
+/// Asks them to end: TERM, then CONT, so that a stopped one can.
+pub fn terminate(members: &[Stat]) {
+    signal_all(members, libc::SIGTERM);
+    signal_all(members, libc::SIGCONT);
+}
+
+/// Passes of a kill before what grows faster than it dies is stopped first.
+const PATIENCE: usize = 3;
+
+/// Kills what `find` finds, and looks again at once while it finds somebody new.
+///
+/// A chain that forks and exits is outrun by looking again at once. What multiplies is stopped
+/// until a look finds nobody new (the stopped do not fork), and killed then.
+pub fn kill_pass(find: &mut dyn FnMut() -> Vec<Stat>) {
+    let mut seen: HashSet<(i32, u64)> = HashSet::new();
+    for pass in 0..1000 {
+        let members = find();
+        let news = members.iter().filter(|m| seen.insert((m.pid, m.start))).count();
+        let grows = news > 0 && pass >= PATIENCE && pass % 8 != 0;
+        signal_all(&members, if grows { libc::SIGSTOP } else { libc::SIGKILL });
+        if news == 0 {
+            return;
+        }
+    }
+}
+
+/// One process in words: `python3[42]: sleeping in futex_do_wait`.
+#[must_use]
+pub fn describe(stat: &Stat) -> String {
+    let state = match stat.state {
+        'R' => "running".to_owned(),
+        'T' => "stopped by a signal".to_owned(),
+        't' => "traced".to_owned(),
+        'Z' => "dead".to_owned(),
+        state => {
+            let word = if state == 'D' { "waiting for a device" } else { "sleeping" };
+            match process::sleeps_in(stat.pid) {
+                Some(function) => format!("{word} in {function}"),
+                None => word.to_owned(),
+            }
+        }
+    };
+    format!("{}[{}]: {state}", stat.comm, stat.pid)
+}
+
+/// The size of a diagnosis, bytes.
+const DIAGNOSIS: usize = 2048;
+
+/// What each process was doing, in words and bounded.
+#[must_use]
+pub fn diagnose(members: &[Stat]) -> String {
+    let mut text = String::new();
+    for (i, member) in members.iter().enumerate() {
+        let line = describe(member);
+        if text.len() + line.len() > DIAGNOSIS {
+            let _ = write!(text, "; and {} more", members.len() - i);
+            break;
+        }
+        text += if i == 0 { "" } else { "; " };
+        text += &line;
+    }
+    text
+}

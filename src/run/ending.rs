@@ -1,0 +1,178 @@
+//! Ending a run: ask, wait, kill, and look again until nothing is left.
+
+use crate::os::cgroup::Cgroup;
+use crate::os::process::{self, Stat};
+use crate::os::tree;
+use crate::protocol::outcome::Outcome;
+use crate::protocol::result::{EndedBy, Process};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Time between two looks at a tree that is ending.
+pub const LOOK: Duration = Duration::from_millis(20);
+/// So long after KILL, what is left cannot be ended. Shorter than the 2 s a watcher allows.
+const UNKILLABLE: Duration = Duration::from_millis(1500);
+
+/// Why a run is being ended.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// What will be recorded.
+    pub outcome: Outcome,
+    /// In one line.
+    pub reason: String,
+    /// Who asked.
+    pub ended_by: Option<EndedBy>,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+enum Phase {
+    /// `--on-hang` looks at the tree while it is still there.
+    Examining { helper: Child, until: Option<Instant> },
+    /// TERM was sent; KILL comes at this time, or never.
+    Asked { kill_at: Option<Instant> },
+    /// KILL is sent until nothing is left, or this time.
+    Killing { give_up: Instant },
+}
+
+/// A run that is being ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// `None`: the command has ended by itself, and only what outlived it is swept up.
+    pub cause: Option<Cause>,
+    /// What was known of the tree before it was ended.
+    pub diagnosis: Option<String>,
+    grace: Duration,
+    phase: Phase,
+}
+
+/// The tree as the ending sees it.
+pub struct Scene<'a> {
+    /// This process.
+    pub root: i32,
+    /// The run's cgroup, where there is one.
+    pub cgroup: Option<&'a Cgroup>,
+}
+
+impl Scene<'_> {
+    fn tree(&self, spare: Option<i32>) -> Vec<Stat> {
+        tree::descendants(self.root, spare.as_slice())
+    }
+}
+
+impl Ending {
+    /// Begins: with `--on-hang` if there is one, else with TERM.
+    #[must_use]
+    pub fn begin(
+        cause: Option<Cause>,
+        on_hang: Option<&str>,
+        grace: Duration,
+        scene: &Scene<'_>,
+        now: Instant,
+    ) -> Self {
+        let members = scene.tree(None);
+        let diagnosis = cause
+            .as_ref()
+            .filter(|cause| matches!(cause.outcome, Outcome::Hung | Outcome::Timeout))
+            .map(|_| tree::diagnose(&members));
+        let hung = cause.as_ref().is_some_and(|cause| cause.outcome == Outcome::Hung);
+        let helper = on_hang.filter(|_| hung).and_then(|command| examine(command, &members));
+        let until = now.checked_add(grace);
+        let phase = match helper {
+            Some(helper) => Phase::Examining { helper, until },
+            None => ask(&members, grace, now),
+        };
+        Self { cause, diagnosis, grace, phase }
+    }
+
+    /// The PID of the `--on-hang` command, which is not of the tree.
+    #[must_use]
+    pub fn helper(&self) -> Option<i32> {
+        match &self.phase {
+            Phase::Examining { helper, .. } => Some(helper.id().cast_signed()),
+            _ => None,
+        }
+    }
+
+    /// The `--on-hang` command has ended (it is reaped with everybody else).
+    pub fn examined(&mut self, scene: &Scene<'_>, now: Instant) {
+        self.phase = ask(&scene.tree(None), self.grace, now);
+    }
+
+    /// Kill at once: the second INT.
+    pub fn hurry(&mut self, now: Instant) {
+        self.end_helper();
+        if !matches!(self.phase, Phase::Killing { .. }) {
+            self.phase = Phase::Killing { give_up: now + UNKILLABLE };
+        }
+    }
+
+    fn end_helper(&mut self) {
+        if let Phase::Examining { helper, .. } = &mut self.phase {
+            let group = nix::unistd::Pid::from_raw(helper.id().cast_signed());
+            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+
+    /// One step; what could not be ended once the ending is over, `None` while it goes on.
+    pub fn step(
+        &mut self,
+        command_ended: bool,
+        scene: &Scene<'_>,
+        now: Instant,
+    ) -> Option<Vec<Process>> {
+        match &self.phase {
+            Phase::Examining { until, .. } => {
+                if until.is_some_and(|until| now >= until) {
+                    self.end_helper();
+                    self.examined(scene, now);
+                }
+                None
+            }
+            Phase::Asked { kill_at } => {
+                if command_ended && scene.tree(None).is_empty() {
+                    return Some(Vec::new());
+                }
+                if kill_at.is_some_and(|at| now >= at) {
+                    self.hurry(now);
+                    return self.step(command_ended, scene, now);
+                }
+                None
+            }
+            Phase::Killing { give_up } => {
+                if let Some(cgroup) = scene.cgroup {
+                    cgroup.kill();
+                }
+                tree::kill_pass(&mut || scene.tree(None));
+                let left = scene.tree(None);
+                let over = (command_ended && left.is_empty()) || now >= *give_up;
+                over.then(|| left.iter().map(Process::from).collect())
+            }
+        }
+    }
+}
+
+fn ask(members: &[Stat], grace: Duration, now: Instant) -> Phase {
+    tree::terminate(members);
+    Phase::Asked { kill_at: now.checked_add(grace) }
+}
+
+/// Starts `--on-hang` in a group of its own.
+fn examine(command: &str, members: &[Stat]) -> Option<Child> {
+    use std::os::unix::process::CommandExt;
+    let pids: Vec<String> = members.iter().map(|stat| stat.pid.to_string()).collect();
+    Command::new("sh")
+        .args(["-c", command])
+        .env("SENTINEL_PIDS", pids.join(" "))
+        .stdin(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .inspect_err(|error| eprintln!("sentinel-run: cannot run --on-hang: {error}"))
+        .ok()
+}
+
+/// Who sent a signal, as far as can still be told.
+#[must_use]
+pub fn sender(pid: i32, uid: u32) -> EndedBy {
+    EndedBy { pid, uid, comm: process::stat(pid).map(|stat| stat.comm) }
+}

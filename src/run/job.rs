@@ -1,0 +1,691 @@
+//! The run itself: one loop over what can happen to it.
+
+use super::config::Config;
+use super::ending::{self, Cause, Ending, Scene, sender};
+use super::evidence::Looks;
+use super::limits::{self, Limits};
+use super::log::{self, Log, Tee};
+use super::record::{beat_now, environment, first_record, rounded};
+use super::start::{self, Prepared, RunError, Started};
+use crate::os::cgroup::Cgroup;
+use crate::os::claim::{Claim, Pulse, Room};
+use crate::os::detach::{Reporter, Side, detach};
+use crate::os::lock::Locked;
+use crate::os::notify_socket::{Manager, NotifySocket};
+use crate::os::signals::{self, Caught, Signals};
+use crate::os::spawn::{self, Spawn, SpawnError};
+use crate::os::terminal::Terminal;
+use crate::os::{clock, process, tree};
+use crate::protocol::SCHEMA;
+use crate::protocol::evidence::Evidence;
+use crate::protocol::heartbeat::Heartbeat;
+use crate::protocol::outcome::Outcome;
+use crate::protocol::result::{Process, RunResult};
+use crate::protocol::time::human;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::stat::{Mode, umask};
+use rustix::process::{Pid, WaitOptions, WaitStatus};
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The largest JSON that is taken over from `.output`.
+const MAX_OUTPUT: u64 = 64 * 1024;
+/// How long what outlives the command may take to be gone after all, before it is called a survivor.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// What became of a call of `sentinel-run`.
+#[derive(Debug)]
+pub enum Ended {
+    /// The run is over, with this exit code.
+    Over {
+        /// As recorded.
+        result: Box<RunResult>,
+        /// The exit code of `sentinel-run`.
+        code: u8,
+    },
+    /// It goes on in the background, under the wrapper with this PID.
+    Detached {
+        /// The wrapper.
+        pid: u32,
+        /// The monitor directory.
+        dir: std::path::PathBuf,
+    },
+    /// The background could not start it; it has said why on standard error.
+    NotDetached {
+        /// The exit code of `sentinel-run`.
+        code: u8,
+    },
+    /// This is the background's end: nobody waits for its exit code.
+    InBackground,
+    /// The circuit was closed, and nothing else was asked for.
+    Reset,
+}
+
+/// Runs the command to its recorded end, or into the background.
+///
+/// # Errors
+/// What kept the run from starting or its outcome from being recorded; a failing command is no
+/// error.
+pub fn run(config: &Config) -> Result<Ended, RunError> {
+    let prepared = start::prepare(config)?;
+    if config.command.is_empty() {
+        start::reset(config, &prepared)?;
+        return Ok(Ended::Reset);
+    }
+    let reporter = if config.detach {
+        match detach().map_err(|source| RunError::System { what: "detach", source })? {
+            Side::Launcher(report) => {
+                return Ok(match report.wait() {
+                    Some((0, pid)) => Ended::Detached { pid, dir: prepared.dir.path().to_owned() },
+                    Some((code, _)) => Ended::NotDetached { code },
+                    None => Ended::NotDetached { code: 125 },
+                });
+            }
+            Side::Background(reporter) => Some(reporter),
+        }
+    } else {
+        None
+    };
+    match (Job::start(config, &prepared), reporter) {
+        (Ok(job), reporter) => job.attend(reporter),
+        (Err(error), None) => Err(error),
+        (Err(error), Some(reporter)) => {
+            eprintln!("sentinel-run: {error}");
+            let _ = reporter.report(error.exit_code());
+            Ok(Ended::InBackground)
+        }
+    }
+}
+
+impl RunError {
+    /// The exit code of `sentinel-run`.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::AlreadyRunning { .. } => 75,
+            Self::CircuitOpen(_) => 69,
+            _ => 125,
+        }
+    }
+}
+
+/// What became of the command so far.
+enum Command {
+    /// It could not be executed: exit code, and why.
+    NotExecuted(u8, String),
+    /// It runs under this PID.
+    Runs(i32),
+    /// It ended.
+    Ended(WaitStatus),
+}
+
+/// A run in progress.
+struct Job<'a> {
+    config: &'a Config,
+    prepared: &'a Prepared,
+    claim: Claim,
+    room: Room,
+    pulse: Pulse,
+    _trial: Option<Locked>,
+    record: Heartbeat,
+    signals: Signals,
+    hangup_ends: bool,
+    interrupts: u32,
+    socket: Option<NotifySocket>,
+    manager: Option<Manager>,
+    cgroup: Option<Cgroup>,
+    terminal: Option<Terminal>,
+    command: Command,
+    log: Log,
+    tee: Option<Tee>,
+    looks: Looks,
+    limits: Option<Limits>,
+    ending: Option<Ending>,
+    began: Instant,
+    last_beat: Instant,
+    /// mtime of the heartbeat as we left it, to tell a touch by somebody else.
+    touched: Option<i128>,
+    next_look: Instant,
+    next_limits: Instant,
+    next_trim: Instant,
+}
+
+impl<'a> Job<'a> {
+    /// Claims the job and executes the command. The order of the steps that readers see:
+    ///
+    /// 1. the lock: from here on there is exactly one writer;
+    /// 2. room for the end, so that a disk filling up later cannot change the outcome;
+    /// 3. `.pid` emptied, `.status` and `.result` removed, in this order: no reader can take the
+    ///    last run's outcome for this one's, nor a result without its status for anything;
+    /// 4. the new log in place, before anybody could look into the old one for this run;
+    /// 5. `.heartbeat`, before `.pid` leads a reader to it;
+    /// 6. `.pid`, before the command could look for it;
+    /// 7. the command.
+    fn start(config: &'a Config, prepared: &'a Prepared) -> Result<Self, RunError> {
+        let system = |what| move |source| RunError::System { what, source };
+        let caller_umask = umask(Mode::from_bits_truncate(0o077));
+        let hangup_ends = !config.detach && !signals::is_ignored(libc::SIGHUP);
+        let signals = Signals::catch().map_err(system("catch signals"))?;
+        process::adopt_orphans();
+        process::set_name(tree::WRAPPER);
+        if let Some(cwd) = &config.cwd {
+            std::env::set_current_dir(cwd)
+                .map_err(|source| RunError::Cwd { dir: cwd.display().to_string(), source })?;
+        }
+
+        let Prepared { dir, files, .. } = prepared;
+        let Started { claim, room, pulse, log, trial, past } = start::take(config, prepared)?;
+        claim.empty_pid()?;
+        dir.remove(&files.status())?;
+        dir.remove(&files.result())?;
+        rotate(prepared)?;
+        let mut record = first_record(config, &prepared.circuit);
+        let pulse = pulse.begin(dir, &files.heartbeat(), &record)?;
+        claim.write_pid()?;
+
+        let log = Log::new(log, config.max_log);
+        if !log.can_trim() {
+            eprintln!(
+                "sentinel-run: warning: --max-log has no effect: the file system of {} can neither punch nor collapse a file",
+                dir.path().display()
+            );
+        }
+        let socket = config.beat_on.names_app().then(|| NotifySocket::bind(&record.run_id));
+        let socket = socket.transpose().map_err(system("open a notify socket"))?;
+        let environment = environment(config, files, &record, socket.as_ref(), past);
+        let cgroup = Cgroup::enter(&format!("sentinel-{}", record.run_id));
+        let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
+        let terminal = if config.stdin { Terminal::on_stdin() } else { None };
+        let spawned = spawn::spawn(&Spawn {
+            command: &config.command,
+            environment,
+            stdin: (!config.stdin).then_some(&null),
+            output: log.file(),
+            keep_session: terminal.is_some(),
+            umask: caller_umask,
+        });
+        if let Some(cgroup) = &cgroup {
+            cgroup.step_out();
+        }
+        let command = match spawned {
+            Ok(pid) => Command::Runs(pid),
+            Err(SpawnError::NotFound(why)) => Command::NotExecuted(127, why),
+            Err(SpawnError::NotExecutable(why)) => Command::NotExecuted(126, why),
+            Err(error @ SpawnError::System { .. }) => Command::NotExecuted(125, error.to_string()),
+        };
+        if let Command::Runs(pid) = command {
+            record.child_pid = Some(pid);
+            if let Some(terminal) = &terminal {
+                terminal.lend(pid);
+            }
+        }
+
+        let now = Instant::now();
+        let members = tree::descendants(me(), &[]);
+        let mut job = Self {
+            config,
+            prepared,
+            claim,
+            room,
+            pulse,
+            _trial: trial,
+            record,
+            signals,
+            hangup_ends,
+            interrupts: 0,
+            socket,
+            manager: Manager::from_environment(),
+            cgroup,
+            terminal,
+            command,
+            log,
+            tee: config.tee.then(Tee::new),
+            looks: Looks::begin(&config.beat_on, &members, now),
+            limits: Limits::new(config.max_memory, config.max_cpu),
+            ending: None,
+            began: now,
+            last_beat: now,
+            touched: None,
+            next_look: now + config.interval,
+            next_limits: now,
+            next_trim: now,
+        };
+        let started = Evidence {
+            kind: "started".into(),
+            detail: "the run began".into(),
+            at: SystemTime::now(),
+        };
+        job.beat(started, now);
+        Ok(job)
+    }
+
+    /// Attends the run to its end and records it.
+    fn attend(mut self, reporter: Option<Reporter>) -> Result<Ended, RunError> {
+        let background = reporter.is_some();
+        if let Command::NotExecuted(code, why) = &self.command {
+            let (code, why) = (*code, why.clone());
+            eprintln!("sentinel-run: {why}");
+            let result = self.result(None, &why);
+            self.record(&result)?;
+            if let Some(reporter) = reporter {
+                let _ = reporter.report(code);
+                return Ok(Ended::InBackground);
+            }
+            return Ok(Ended::Over { result: Box::new(result), code });
+        }
+        if let Some(manager) = self.manager.as_ref().filter(|_| self.socket.is_none()) {
+            manager.tell("READY=1"); // with a socket of its own the command says so itself
+        }
+        if let Some(reporter) = reporter {
+            reporter.report(0).map_err(|source| RunError::System { what: "detach", source })?;
+        }
+        let survivors = self.until_over();
+        if let Some(terminal) = &self.terminal {
+            terminal.take_back();
+        }
+        self.log.look();
+        self.log.finish();
+        let result = self.result(Some(survivors), "");
+        let code = self.exit_code(&result);
+        let (mut tee, log_end) = (self.tee.take(), self.log_copy());
+        self.record(&result)?;
+        if let (Some(tee), Some(mut log)) = (&mut tee, log_end) {
+            drain(tee, &mut log);
+        }
+        if background {
+            return Ok(Ended::InBackground);
+        }
+        Ok(Ended::Over { result: Box::new(result), code })
+    }
+
+    /// The loop. What comes first in a round wins:
+    ///
+    /// 1. reap, so that a command that ended by itself keeps its own outcome whatever else came in
+    ///    at the same time;
+    /// 2. hear signals and messages;
+    /// 3. enforce deadlines and limits, on a clock read after the wait;
+    /// 4. look for evidence and beat.
+    fn until_over(&mut self) -> Vec<Process> {
+        loop {
+            self.wait();
+            let now = Instant::now();
+            self.reap(now);
+            if self.command_ended() && self.ending.is_none() {
+                let left = self.outliving();
+                if left.is_empty() || !self.config.kill_survivors {
+                    return left;
+                }
+                self.end(None, now);
+            }
+            self.hear(now);
+            self.enforce(now);
+            if let Some(survivors) = self.step_ending(now) {
+                return survivors;
+            }
+            self.look(now);
+        }
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene { root: me(), cgroup: self.cgroup.as_ref() }
+    }
+
+    fn command_ended(&self) -> bool {
+        matches!(self.command, Command::Ended(..))
+    }
+
+    /// Sleeps until something happens or is due.
+    fn wait(&mut self) {
+        let now = Instant::now();
+        let timeout = self.config.timeout.filter(|_| self.ending.is_none());
+        let due = [
+            Some(self.next_look),
+            timeout.and_then(|timeout| self.began.checked_add(timeout)),
+            self.limits.as_ref().map(|_| self.next_limits),
+            self.log.trim_interval().map(|_| self.next_trim),
+            self.ending.as_ref().and_then(|_| now.checked_add(ending::LOOK)),
+            self.tee.as_ref().and_then(|_| now.checked_add(log::TEE_INTERVAL)),
+        ];
+        let due = due.into_iter().flatten().min().unwrap_or(now);
+        // Rounded up: waking a moment early would be a round for nothing.
+        let rest = due.saturating_duration_since(now) + Duration::from_micros(999);
+        let rest = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
+
+        let stdout = self.tee.as_ref().and_then(|tee| tee.wants(&self.log));
+        let mut polled = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        if let Some(socket) = &self.socket {
+            polled.push(PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some(stdout) = stdout {
+            polled.push(PollFd::new(stdout, PollFlags::POLLOUT));
+        }
+        let _ = nix::poll::poll(&mut polled, rest);
+        let has_room = stdout.is_some() && polled.last().and_then(PollFd::any) == Some(true);
+        if let Some(tee) = self.tee.as_mut().filter(|_| has_room) {
+            tee.copy(&self.log);
+        }
+    }
+
+    /// Takes the status of whatever ended: the command, a helper, orphans of the tree.
+    fn reap(&mut self, now: Instant) {
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            let pid = Pid::as_raw(Some(pid));
+            if matches!(self.command, Command::Runs(child) if child == pid) {
+                self.command = Command::Ended(status);
+            } else if self.ending.as_ref().and_then(Ending::helper) == Some(pid) {
+                let scene = Scene { root: me(), cgroup: self.cgroup.as_ref() };
+                if let Some(ending) = &mut self.ending {
+                    ending.examined(&scene, now);
+                }
+            }
+        }
+    }
+
+    /// What is left of the tree a moment after the command's end.
+    fn outliving(&mut self) -> Vec<Process> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let left = tree::descendants(me(), &[]);
+            if left.is_empty() || Instant::now() >= until {
+                return left.iter().map(Process::from).collect();
+            }
+            clock::pause(Duration::from_millis(5));
+            self.reap(Instant::now());
+        }
+    }
+
+    fn hear(&mut self, now: Instant) {
+        for caught in self.signals.drain() {
+            self.obey(caught, now);
+        }
+        let messages = self.socket.as_ref().map(|socket| socket.drain(me())).unwrap_or_default();
+        for message in messages {
+            if message.watchdog {
+                self.looks.app("WATCHDOG=1");
+            }
+            let mut passed_on = Vec::new();
+            if let Some(status) = message.status {
+                passed_on.push(format!("STATUS={status}"));
+                self.record.progress = Some(status);
+            }
+            passed_on.extend(message.ready.then(|| "READY=1".to_owned()));
+            passed_on.extend(message.stopping.then(|| "STOPPING=1".to_owned()));
+            if let Some(manager) = self.manager.as_ref().filter(|_| !passed_on.is_empty()) {
+                manager.tell(&passed_on.join("\n"));
+            }
+        }
+    }
+
+    fn obey(&mut self, caught: Caught, now: Instant) {
+        let by = || (caught.pid > 0).then(|| sender(caught.pid, caught.uid));
+        let stop = |what: &str| Cause {
+            outcome: Outcome::Stopped,
+            reason: match by() {
+                Some(by) => {
+                    let comm = by.comm.as_deref().unwrap_or("gone");
+                    format!("stopped by {what} from pid {} ({comm}, uid {})", by.pid, by.uid)
+                }
+                None => format!("stopped by {what}"),
+            },
+            ended_by: by(),
+        };
+        match (caught.signal, caught.value) {
+            (libc::SIGTERM, Some(1)) => {
+                let silence = human(self.last_beat.elapsed());
+                let reason = format!("hung: no beat for {silence}");
+                let cause = Cause { outcome: Outcome::Hung, reason, ended_by: by() };
+                self.end(Some(cause), now);
+            }
+            (libc::SIGTERM, Some(2)) => {
+                let reason = format!("timeout: ended after {}", human(self.began.elapsed()));
+                let cause = Cause { outcome: Outcome::Timeout, reason, ended_by: by() };
+                self.end(Some(cause), now);
+            }
+            (libc::SIGHUP, _) if !self.hangup_ends => {}
+            (libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT, _) => {
+                self.end(Some(stop(&signals::name(caught.signal))), now);
+                self.interrupts += u32::from(caught.signal == libc::SIGINT);
+                if let Some(ending) = self.ending.as_mut().filter(|_| self.interrupts >= 2) {
+                    ending.hurry(now);
+                }
+            }
+            (libc::SIGUSR1 | libc::SIGUSR2, _) => {
+                if let Command::Runs(pid) = self.command
+                    && let Some(handle) = process::Handle::open(pid)
+                {
+                    // Our own child, not yet reaped: the PID is its.
+                    let _ = handle.signal(caught.signal);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins to end the run; the first cause stands.
+    fn end(&mut self, cause: Option<Cause>, now: Instant) {
+        if self.ending.is_some() {
+            return;
+        }
+        if let Some(manager) = &self.manager {
+            manager.tell("STOPPING=1");
+        }
+        let on_hang = self.config.on_hang.as_deref();
+        let ending = Ending::begin(cause, on_hang, self.config.grace, &self.scene(), now);
+        self.ending = Some(ending);
+    }
+
+    fn step_ending(&mut self, now: Instant) -> Option<Vec<Process>> {
+        let ended = self.command_ended();
+        let scene = Scene { root: me(), cgroup: self.cgroup.as_ref() };
+        let survivors = self.ending.as_mut()?.step(ended, &scene, now);
+        self.reap(now);
+        survivors
+    }
+
+    fn enforce(&mut self, now: Instant) {
+        if let Some(interval) = self.log.trim_interval().filter(|_| now >= self.next_trim) {
+            let _ = self.log.trim();
+            self.next_trim = now + self.log.trim_interval().unwrap_or(interval);
+        }
+        if self.ending.is_some() {
+            return;
+        }
+        let lasted = now.saturating_duration_since(self.began);
+        if let Some(timeout) = self.config.timeout.filter(|timeout| lasted >= *timeout) {
+            let reason = format!("timeout: ran longer than {}", human(timeout));
+            self.end(Some(Cause { outcome: Outcome::Timeout, reason, ended_by: None }), now);
+        }
+        let silence = now.saturating_duration_since(self.last_beat);
+        if self.config.end_if_stale && silence > self.config.stale {
+            let reason = format!("hung: no evidence of life for {}", human(silence));
+            self.end(Some(Cause { outcome: Outcome::Hung, reason, ended_by: None }), now);
+        }
+        if let Some(limits) = self.limits.as_mut().filter(|_| now >= self.next_limits) {
+            self.next_limits = now + limits::LOOK;
+            if let Some(reason) = limits.look(&tree::descendants(me(), &[]), now) {
+                self.end(Some(Cause { outcome: Outcome::Failed, reason, ended_by: None }), now);
+            }
+        }
+    }
+
+    /// Looks for evidence once an interval. Here, and only here, a beat is withheld.
+    fn look(&mut self, now: Instant) {
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + self.config.interval;
+        let _ = self.claim.keep_pid();
+        if self.touched.is_some() && self.pulse.mtime_ns() != self.touched {
+            self.looks.app("the command touched its heartbeat");
+        }
+        let evidence = self.looks.look(&mut self.log, || tree::descendants(me(), &[]), now);
+        let ending = self.ending.as_ref().map(|_| Evidence {
+            kind: "ending".into(),
+            detail: "the run is being ended".into(),
+            at: SystemTime::now(),
+        });
+        if let Some(evidence) = ending.or(evidence) {
+            self.beat(evidence, now);
+        }
+    }
+
+    fn beat(&mut self, evidence: Evidence, now: Instant) {
+        self.last_beat = now;
+        self.record.beat = beat_now();
+        self.record.evidence = Some(evidence);
+        self.record.quiet_s = rounded(self.looks.quiet(now));
+        self.record.log_bytes = self.log.bytes();
+        let path = self.prepared.files.heartbeat();
+        // A beat needs no disk space; a directory that was taken away is no reason to end a run.
+        let _ = self.pulse.write(&self.prepared.dir, &path, &self.record);
+        self.touched = self.pulse.mtime_ns();
+        if let Some(manager) = &self.manager {
+            manager.tell("WATCHDOG=1");
+        }
+    }
+
+    /// The record of the end: by the cause that ended it, else as the command itself ended.
+    fn result(&mut self, survivors: Option<Vec<Process>>, why_not: &str) -> RunResult {
+        let now = SystemTime::now();
+        let (exit_code, signal, core_dumped) = match &self.command {
+            Command::NotExecuted(code, _) => (Some(i32::from(*code)), None, false),
+            Command::Runs(_) => (None, None, false),
+            Command::Ended(status) => (
+                status.exit_status(),
+                status.terminating_signal().map(signals::name),
+                libc::WCOREDUMP(status.as_raw()),
+            ),
+        };
+        let own = match (exit_code, &signal) {
+            _ if !why_not.is_empty() => why_not.to_owned(),
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) if core_dumped => format!("killed by {signal} (core dumped)"),
+            (None, Some(signal)) => format!("killed by {signal}"),
+            (None, None) => "the command could not be ended".to_owned(),
+        };
+        let ending = self.ending.take();
+        let diagnosis = ending.as_ref().and_then(|ending| ending.diagnosis.clone());
+        let cause = ending.and_then(|ending| ending.cause);
+        let success = exit_code == Some(0);
+        let (outcome, mut reason, ended_by) = match cause {
+            Some(cause) => (cause.outcome, cause.reason, cause.ended_by),
+            None if success => (Outcome::Success, own, None),
+            None => (Outcome::Failed, own, None),
+        };
+        if self.log.was_truncated() {
+            reason += "; the log was truncated by name: write to >&2, not to /dev/stderr";
+        }
+        let output = self.output().unwrap_or_else(|why| {
+            reason = format!("{reason}; {why}");
+            None
+        });
+        RunResult {
+            schema: SCHEMA,
+            name: self.config.name.to_string(),
+            run_id: self.record.run_id.clone(),
+            outcome,
+            exit_code,
+            signal,
+            core_dumped,
+            reason,
+            ended_by,
+            started_at: self.record.started_at,
+            ended_at: now,
+            duration_s: rounded(self.began.elapsed()),
+            max_rss_bytes: limits::max_rss_of_reaped(),
+            cpu_s: Some(limits::cpu_of_reaped()),
+            log_bytes: self.log.bytes(),
+            survivors: survivors.unwrap_or_default(),
+            diagnosis,
+            circuit: self.prepared.circuit.clone(),
+            output,
+        }
+    }
+
+    /// The JSON the command left, or why there is none although it left something.
+    fn output(&self) -> Result<Option<serde_json::Value>, String> {
+        let path = self.prepared.files.output();
+        let bytes = self.prepared.dir.read(&path, MAX_OUTPUT + 1).map_err(|e| e.to_string())?;
+        let bytes = bytes.unwrap_or_default();
+        if bytes.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        if bytes.len() as u64 > MAX_OUTPUT {
+            return Err(format!("output not recorded: more than {} KiB", MAX_OUTPUT / 1024));
+        }
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| format!("output not recorded: not JSON: {error}"))
+    }
+
+    /// The exit code of `sentinel-run`: as `timeout(1)` and the shells have it.
+    fn exit_code(&self, result: &RunResult) -> u8 {
+        if matches!(result.outcome, Outcome::Hung | Outcome::Timeout) {
+            return 124;
+        }
+        match &self.command {
+            Command::NotExecuted(code, _) => *code,
+            Command::Runs(_) => 125,
+            Command::Ended(status) => {
+                let signal = status.terminating_signal().map(|signal| 128 + signal);
+                let code = signal.or(status.exit_status()).unwrap_or(125);
+                u8::try_from(code).unwrap_or(255)
+            }
+        }
+    }
+
+    /// The log for a last copy, after the claim is given up.
+    fn log_copy(&self) -> Option<Log> {
+        let file = self.log.file().try_clone().ok()?;
+        Some(Log::new(file, None))
+    }
+
+    fn record(self, result: &RunResult) -> Result<(), RunError> {
+        self.claim.record(result, self.room).map_err(|source| RunError::NotRecorded {
+            name: result.name.clone(),
+            outcome: result.outcome.as_str(),
+            reason: result.reason.clone(),
+            source,
+        })
+    }
+}
+
+/// Copies what is left, however slow the reader is: the outcome is on disk, nobody else waits. An
+/// ending signal ends the copy.
+fn drain(tee: &mut Tee, log: &mut Log) {
+    let _ = nix::sys::signal::sigprocmask(
+        nix::sys::signal::SigmaskHow::SIG_SETMASK,
+        Some(&nix::sys::signal::SigSet::empty()),
+        None,
+    );
+    while let Some(stdout) = tee.wants(log) {
+        let mut polled = [PollFd::new(stdout, PollFlags::POLLOUT)];
+        if nix::poll::poll(&mut polled, PollTimeout::NONE).is_ok() {
+            tee.copy(log);
+        }
+    }
+}
+
+fn me() -> i32 {
+    std::process::id().cast_signed()
+}
+
+/// Puts the new log in place, the last run's beside it, and an empty `.output`.
+fn rotate(prepared: &Prepared) -> Result<(), RunError> {
+    use crate::os::dir::DirError;
+    use crate::protocol::files::JobFiles;
+    let Prepared { dir, files, .. } = prepared;
+    let rename = |from: &Path, to: &Path| match std::fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(DirError::io("rename", from, error))
+        }
+        _ => Ok(()),
+    };
+    rename(&files.log(), &files.previous_log())?;
+    rename(&JobFiles::draft(&files.log()), &files.log())?;
+    let output = dir.create_file(&files.output())?;
+    output.set_len(0).map_err(|error| DirError::io("empty", &files.output(), error))?;
+    Ok(())
+}

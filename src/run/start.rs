@@ -1,0 +1,377 @@
+//! From "somebody wants this run" to "the command runs": everything that can refuse comes before
+//! anything that changes a file.
+
+use super::config::Config;
+use super::record::Past;
+use crate::decide::circuit::{Gate, failures, gate};
+use crate::os::claim::{self, Claim, NewPulse, Pulse, Room};
+use crate::os::dir::{DirError, MonitorDir};
+use crate::os::lock::{Locked, is_locked, lock};
+use crate::os::orphans::{self, Marks};
+use crate::os::{clock, history};
+use crate::protocol::circuit::CircuitPolicy;
+use crate::protocol::files::JobFiles;
+use crate::protocol::heartbeat::Heartbeat;
+use crate::protocol::history::Line;
+use crate::protocol::outcome::Word;
+use crate::protocol::time::{human, rfc3339};
+use std::fmt::Write;
+use std::fs::File;
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+/// How long a start tries for the claim, which a reader may hold for a moment.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Why no run took place, or why its outcome could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The job runs already (exit code 75).
+    #[error("{name} is already running{by}; watch it with: sentinel-watch --dir {dir} {name}")]
+    AlreadyRunning {
+        /// The job.
+        name: String,
+        /// By whom, if known.
+        by: String,
+        /// Its directory.
+        dir: String,
+    },
+    /// Its circuit is open (69).
+    #[error("{0}")]
+    CircuitOpen(String),
+    /// A preflight command failed.
+    #[error("preflight failed: {command}: {how}; nothing was started")]
+    Preflight {
+        /// Which.
+        command: String,
+        /// How.
+        how: String,
+    },
+    /// A file of the job cannot be used.
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    /// The working directory cannot be entered.
+    #[error("cannot work in {dir}: {source}")]
+    Cwd {
+        /// The directory asked for.
+        dir: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system refused something the wrapper cannot do without.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The run ended, but its outcome could not be written down.
+    #[error("{name} ended as {outcome} ({reason}), but this could not be recorded: {source}")]
+    NotRecorded {
+        /// The job.
+        name: String,
+        /// How it ended.
+        outcome: &'static str,
+        /// In words.
+        reason: String,
+        /// Why it could not be recorded.
+        source: DirError,
+    },
+}
+
+/// The job as it stands before its start.
+pub struct Prepared {
+    /// The monitor directory.
+    pub dir: MonitorDir,
+    /// The job's files.
+    pub files: JobFiles,
+    /// Its circuit.
+    pub circuit: CircuitPolicy,
+}
+
+/// Everything a run holds while its command is executed.
+pub struct Started {
+    /// The right to write.
+    pub claim: Claim,
+    /// The space for the end.
+    pub room: Room,
+    /// The heartbeat's space.
+    pub pulse: NewPulse,
+    /// The new log, under its temporary name.
+    pub log: File,
+    /// The lock of a half-open circuit's one trial.
+    pub trial: Option<Locked>,
+    /// For the command's environment.
+    pub past: Past,
+}
+
+/// Looks at everything that could refuse this start, and runs the preflight commands. Changes no
+/// file.
+///
+/// # Errors
+/// The refusal.
+pub fn prepare(config: &Config) -> Result<Prepared, RunError> {
+    let dir = MonitorDir::create(&config.dir)?;
+    let files = JobFiles::new(dir.path(), &config.name);
+    let circuit = CircuitPolicy {
+        key: config.circuit_key.to_string(),
+        max_failures: config.max_failures,
+        cooldown_s: config.circuit_cooldown.map(|cooldown| cooldown.as_secs_f64()),
+        enforced: config.enforced,
+    };
+    let prepared = Prepared { dir, files, circuit };
+    for path in prepared.files.all() {
+        prepared.dir.check(&path)?;
+    }
+    prepared.dir.check(&prepared.history_path(config))?;
+    if is_locked(&prepared.dir, &prepared.files.pid())? {
+        return Err(prepared.already_running());
+    }
+    if !config.reset_circuit {
+        prepared.admit(config, &prepared.history(config)?, &mut None)?;
+    }
+    for command in &config.preflight {
+        preflight(command)?;
+    }
+    Ok(prepared)
+}
+
+/// Takes the claim and all the room the run will need. Until this returns, nothing that a reader
+/// believes has changed.
+///
+/// # Errors
+/// The refusal; what was taken is given back.
+pub fn take(config: &Config, prepared: &Prepared) -> Result<Started, RunError> {
+    let Prepared { dir, files, .. } = prepared;
+    let claim = Claim::take(dir, files, PATIENCE)?.ok_or_else(|| prepared.already_running())?;
+    match take_rest(config, prepared, &claim) {
+        Ok((room, pulse, log, trial)) => {
+            let lines = prepared.history(config)?;
+            Ok(Started {
+                claim,
+                room,
+                pulse,
+                log,
+                trial,
+                past: Past {
+                    attempt: failures(&lines).len() + 1,
+                    last_outcome: last_outcome(&lines, config.name.as_str()),
+                },
+            })
+        }
+        Err(error) => {
+            claim.withdraw();
+            Err(error)
+        }
+    }
+}
+
+type Rest = (Room, NewPulse, File, Option<Locked>);
+
+fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest, RunError> {
+    let Prepared { dir, files, .. } = prepared;
+    prepared.settle_predecessor(config, claim)?;
+    // Again, now that nobody else can start: another run may have failed in between.
+    let mut trial = None;
+    if config.reset_circuit {
+        reset(config, prepared)?;
+    }
+    prepared.admit(config, &prepared.history(config)?, &mut trial)?;
+
+    let room = claim.take_room(&config.circuit_key)?;
+    let pulse = match Pulse::take_room(dir, &files.heartbeat()) {
+        Ok(pulse) => pulse,
+        Err(error) => {
+            room.give_back();
+            return Err(error.into());
+        }
+    };
+    match new_log(prepared) {
+        Ok(log) => Ok((room, pulse, log, trial)),
+        Err(error) => {
+            room.give_back();
+            pulse.give_back();
+            Err(error.into())
+        }
+    }
+}
+
+/// The log of the run to come: the very file the command will write to.
+fn new_log(prepared: &Prepared) -> Result<File, DirError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let draft = JobFiles::draft(&prepared.files.log());
+    prepared.dir.remove(&draft)?;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(|source| DirError::io("create", &draft, source))?;
+    prepared.dir.give(&draft, &file)?;
+    Ok(file)
+}
+
+/// Closes the circuit.
+///
+/// # Errors
+/// If the history cannot be written.
+pub fn reset(config: &Config, prepared: &Prepared) -> Result<(), RunError> {
+    let line = Line::Reset { reset: true, at: SystemTime::now() };
+    Ok(history::append(&prepared.dir, &prepared.history_path(config), &line)?)
+}
+
+impl Prepared {
+    fn history_path(&self, config: &Config) -> std::path::PathBuf {
+        self.files.history(&config.circuit_key)
+    }
+
+    fn history(&self, config: &Config) -> Result<Vec<Line>, RunError> {
+        Ok(history::read(&self.dir, &self.history_path(config))?)
+    }
+
+    fn already_running(&self) -> RunError {
+        let record = claim::read_heartbeat(&self.dir, &self.files).ok().flatten();
+        let by = record
+            .filter(|record| claim::live_wrapper(record).is_some())
+            .map(|record| format!(" (pid {}, since {})", record.pid, rfc3339(record.started_at)));
+        RunError::AlreadyRunning {
+            name: self.files.name().to_string(),
+            by: by.unwrap_or_default(),
+            dir: self.files.dir().display().to_string(),
+        }
+    }
+
+    /// Whether the circuit lets a run start. A half-open one admits whoever gets the trial's lock,
+    /// which is put in `trial`.
+    fn admit(
+        &self,
+        config: &Config,
+        lines: &[Line],
+        trial: &mut Option<Locked>,
+    ) -> Result<(), RunError> {
+        match gate(lines, &self.circuit, SystemTime::now()) {
+            Gate::Closed => return Ok(()),
+            Gate::HalfOpen => {
+                let path = self.files.trial(&config.circuit_key);
+                *trial = lock(&self.dir, &path, Duration::ZERO)?;
+                if trial.is_some() || !config.enforced {
+                    return Ok(());
+                }
+                return Err(RunError::CircuitOpen(format!(
+                    "the circuit {} is half open and its one trial run is under way",
+                    config.circuit_key
+                )));
+            }
+            Gate::Open => {}
+        }
+        let text = open_circuit(config, lines);
+        if config.enforced {
+            return Err(RunError::CircuitOpen(text));
+        }
+        eprintln!("sentinel-run: warning: {text}");
+        Ok(())
+    }
+
+    /// A last run that has no outcome: still running where locks do not reach, or lost. A lost one
+    /// is ended and counted, so that no two runs work side by side and no failure is forgotten.
+    fn settle_predecessor(&self, config: &Config, claim: &Claim) -> Result<(), RunError> {
+        let status = self.dir.read(&self.files.status(), 64)?;
+        if status.as_deref().and_then(Word::parse).is_some() {
+            return Ok(());
+        }
+        let Some(record) = claim::read_heartbeat(&self.dir, &self.files)? else { return Ok(()) };
+        if claim::live_wrapper(&record).is_some() {
+            return Err(self.already_running());
+        }
+        let known = self.history(config)?.iter().any(|line| line.run(&record.run_id).is_some());
+        if known || record.name != self.files.name().as_str() {
+            return Ok(());
+        }
+        let mut lost = claim::lost_run(&record, self.files.name(), lost_reason(&record));
+        if record.boot_id == clock::boot_id() && record.pid_ns == clock::pid_namespace() {
+            let log = self.files.log();
+            let marks = Marks {
+                run_id: Some(&record.run_id),
+                session: record.child_pid,
+                log: &log,
+                uid: self.dir.uid(),
+                not_before: record.pid_start,
+                must_name: None,
+            };
+            let found = orphans::find(&marks).len();
+            if found > 0 {
+                eprintln!(
+                    "sentinel-run: the last run of {} lost its wrapper; ending {found} processes it left",
+                    config.name
+                );
+                lost.survivors = orphans::end(&mut || orphans::find(&marks), config.grace);
+            }
+        }
+        Ok(claim.append_history(&lost)?)
+    }
+}
+
+/// Why a run is lost, and what the search for its tree is worth.
+#[must_use]
+pub fn lost_reason(record: &Heartbeat) -> String {
+    let pid = record.pid;
+    if record.boot_id == clock::boot_id() {
+        format!(
+            "the wrapper (pid {pid}) died without recording an outcome; its tree was searched for by run id, session and log, which is no proof that nothing is left"
+        )
+    } else {
+        format!("the host was rebooted while the wrapper (pid {pid}) ran")
+    }
+}
+
+fn open_circuit(config: &Config, lines: &[Line]) -> String {
+    let failures = failures(lines);
+    let mut text = format!(
+        "the circuit {} is open after {} failures in a row:",
+        config.circuit_key,
+        failures.len()
+    );
+    for run in failures.iter().rev().take(config.max_failures.clamp(1, 5) as usize).rev() {
+        let _ = write!(
+            text,
+            "\n    {}  {}  {}  {}",
+            rfc3339(run.ended_at),
+            run.name,
+            run.outcome,
+            run.reason
+        );
+    }
+    let _ = write!(
+        text,
+        "\nmend the cause, then start again with --reset-circuit{}",
+        match config.circuit_cooldown {
+            Some(cooldown) => format!(", or wait {} for a trial run", human(cooldown)),
+            None => String::new(),
+        }
+    );
+    text
+}
+
+fn last_outcome(lines: &[Line], name: &str) -> Option<&'static str> {
+    lines.iter().rev().find_map(|line| match line {
+        Line::Run(run) if run.name == name => Some(run.outcome.as_str()),
+        _ => None,
+    })
+}
+
+fn preflight(command: &str) -> Result<(), RunError> {
+    let fail = |how| RunError::Preflight { command: command.to_owned(), how };
+    // Standard output is the caller's for results; what a check prints is a message.
+    let stderr = io::stderr();
+    let output = std::os::fd::AsFd::as_fd(&stderr).try_clone_to_owned();
+    let status = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(output.map_or_else(|_| Stdio::null(), Stdio::from))
+        .status()
+        .map_err(|error| fail(error.to_string()))?;
+    if status.success() { Ok(()) } else { Err(fail(status.to_string())) }
+}

@@ -1,0 +1,498 @@
+//! One look at a job's sentinels: outcome first, liveness next.
+
+use super::WatchError;
+use super::config::{self, Config};
+use crate::decide::pulse::Pulse;
+use crate::decide::verdict::{Facts, Limits, Wrapper};
+use crate::os::dir::{DirError, MonitorDir, mtime_ns};
+use crate::os::lock::is_locked;
+use crate::os::{claim, clock, history, process};
+use crate::protocol::files::JobFiles;
+use crate::protocol::heartbeat::Heartbeat;
+use crate::protocol::history::{Line, PastRun};
+use crate::protocol::name::JobName;
+use crate::protocol::outcome::{Outcome, Word};
+use crate::protocol::result::RunResult;
+use crate::protocol::time::{human, seconds};
+use std::fs::Metadata;
+use std::path::Path;
+use std::time::Duration;
+
+/// More than any result of ours; other writers' are cut.
+const MAX_RESULT: u64 = 1 << 20;
+/// A writer's process is no older than its `.pid`, by so much at the most.
+pub const PID_SLACK: Duration = Duration::from_secs(1);
+/// A `.pid` that is younger, empty and not locked may be about to be locked.
+const STARTING: Duration = Duration::from_secs(1);
+/// Other writers may leave their `.result` this long after `.status` (seed 002's template does).
+pub const LATE_RESULT: Duration = Duration::from_secs(1);
+/// A file's time may lie so much before a clock read earlier (4 ms with the coarse clock at 250 Hz).
+const STAMP_SLACK: i128 = 20_000_000;
+
+/// Who writes the sentinels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Writer {
+    /// `sentinel-run`, with its record.
+    Ours(Box<Heartbeat>),
+    /// Any other program, with the PID it left, if it is one.
+    Other(Option<i32>),
+}
+
+/// How the run ended, as far as it was written down.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recorded {
+    /// The whole story.
+    Result(Box<RunResult>),
+    /// Its line in the history: another run has taken the name.
+    Past(Box<PastRun>),
+    /// One word of another writer, and what it left as JSON.
+    Word(Word, Option<serde_json::Value>),
+}
+
+impl Recorded {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Result(result) => result.outcome,
+            Self::Past(run) => run.outcome,
+            Self::Word(Word::Success, _) => Outcome::Success,
+            Self::Word(..) => Outcome::Failed,
+        }
+    }
+}
+
+/// What one look saw.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// For the decision.
+    pub facts: Facts,
+    /// By when a run is stale or too old.
+    pub limits: Limits,
+    /// Who writes.
+    pub writer: Writer,
+    /// What is written down of the end.
+    pub recorded: Option<Recorded>,
+    /// The run id; of another writer, one made from its `.pid`.
+    pub run_id: Option<String>,
+    /// An outcome is there, but its writer's `.result` may still come.
+    pub result_may_come: bool,
+}
+
+/// A job under watch: what is kept from look to look.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The job.
+    pub name: JobName,
+    /// Its files.
+    pub files: JobFiles,
+    /// The run seen first; the verdict will be of this one.
+    pub bound: Option<String>,
+    pulse: Option<Pulse>,
+    /// Age of another writer's run, as a moment on the monotonic clock, which may lie before zero.
+    began: Option<Pulse>,
+    ended_since: Option<Duration>,
+}
+
+struct Seen {
+    status: Option<Word>,
+    pid_meta: Option<Metadata>,
+    pid_text: Vec<u8>,
+    heartbeat_meta: Option<Metadata>,
+    heartbeat: Option<Heartbeat>,
+    locked: bool,
+}
+
+impl Subject {
+    /// A job not looked at yet.
+    #[must_use]
+    pub fn new(dir: &Path, name: &JobName) -> Self {
+        Self {
+            name: name.clone(),
+            files: JobFiles::new(dir, name),
+            bound: None,
+            pulse: None,
+            began: None,
+            ended_since: None,
+        }
+    }
+
+    /// The watcher did not look for so long although it should have: the job does not pay for it.
+    pub fn credit(&mut self, lost: Duration) {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.credit(lost, clock::monotonic());
+        }
+    }
+
+    /// Looks only at what changes when something has happened; true: observe.
+    #[must_use]
+    pub fn has_news(&mut self, dir: &MonitorDir, stale: Duration) -> bool {
+        if std::fs::symlink_metadata(self.files.status()).is_ok() {
+            return true;
+        }
+        let beat = std::fs::symlink_metadata(self.files.heartbeat());
+        let (Ok(beat), Some(pulse)) = (beat, &mut self.pulse) else { return true };
+        let now = clock::monotonic();
+        pulse.look(mtime_ns(&beat), now);
+        pulse.silence(now) > stale || !is_locked(dir, &self.files.pid()).unwrap_or(false)
+    }
+
+    /// The moment, from now, at which the run would be stale.
+    #[must_use]
+    pub fn stale_in(&self, stale: Duration) -> Duration {
+        let silence = self.pulse.as_ref().map(|pulse| pulse.silence(clock::monotonic()));
+        stale.saturating_sub(silence.unwrap_or_default())
+    }
+
+    /// One thorough look.
+    ///
+    /// # Errors
+    /// If a file is refused or cannot be read, or `--stale` does not fit the job.
+    pub fn observe(
+        &mut self,
+        dir: &MonitorDir,
+        config: &Config,
+    ) -> Result<Observation, WatchError> {
+        // Outcome before liveness: what is read last is what was true last. A run that ends
+        // between the two reads looks alive, and is seen ended at the next look.
+        let mut seen = self.read(dir)?;
+        let cut_short = self.start_was_cut_short(dir, &seen);
+        if cut_short {
+            // What else is there is of the run before.
+            seen.status = None;
+            seen.heartbeat = None;
+            seen.heartbeat_meta = None;
+        }
+        let writer = seen.writer();
+        let limits = self.limits(config, &writer)?;
+        let run_id = Self::run_id(&writer, &seen);
+
+        if let (Some(bound), Some(run_id)) = (&self.bound, &run_id)
+            && bound != run_id
+        {
+            return Ok(self.replaced(dir, &writer, limits, bound.clone()));
+        }
+        let starting = seen.locked && seen.pid_text.is_empty();
+        let recorded = match &seen.status {
+            Some(word) if !starting => Some(self.recorded(dir, word, &writer, &seen)?),
+            _ => None,
+        };
+        if !starting && self.bound.is_none() {
+            self.bound.clone_from(&run_id);
+        }
+        let wrapper = if starting { Wrapper::Alive } else { self.wrapper(dir, &writer, &seen)? };
+        let begun = seen.status.is_some()
+            || seen.heartbeat_meta.is_some()
+            || seen.pid_meta.as_ref().is_some_and(|meta| {
+                seen.locked || !seen.pid_text.is_empty() || self.age(dir, meta) > STARTING
+            });
+        let result_may_come = self.result_may_come(recorded.as_ref());
+        let facts = Facts {
+            exists: begun,
+            outcome: recorded.as_ref().map(Recorded::outcome),
+            wrapper,
+            silence: if starting { None } else { self.silence(dir, &writer, &seen) },
+            age: if starting { None } else { self.run_age(dir, &writer, &seen) },
+        };
+        Ok(Observation { facts, limits, writer, recorded, run_id, result_may_come })
+    }
+
+    fn read(&self, dir: &MonitorDir) -> Result<Seen, WatchError> {
+        let files = &self.files;
+        let status = dir.read(&files.status(), 4096)?.as_deref().and_then(Word::parse);
+        // In the order a start writes them, backwards: a `.pid` read full was preceded by its
+        // heartbeat.
+        let locked = is_locked(dir, &files.pid())?;
+        let pid_text = dir.read(&files.pid(), 64)?.unwrap_or_default();
+        let meta = |path: &Path| std::fs::symlink_metadata(path).ok();
+        Ok(Seen {
+            status,
+            pid_meta: meta(&files.pid()),
+            pid_text,
+            heartbeat: claim::read_heartbeat(dir, files)?,
+            heartbeat_meta: meta(&files.heartbeat()),
+            locked,
+        })
+    }
+
+    /// Whether a start died after it had emptied `.pid` and before it had a heartbeat of its own:
+    /// nobody holds the empty file, it is newer than any outcome, and the run in the heartbeat, if
+    /// there is one, is known to be over.
+    fn start_was_cut_short(&self, dir: &MonitorDir, seen: &Seen) -> bool {
+        let Some(pid) = seen.pid_meta.as_ref().filter(|_| seen.pid_text.is_empty()) else {
+            return false;
+        };
+        let status = std::fs::symlink_metadata(self.files.status()).ok();
+        let emptied_since = status.is_none_or(|status| mtime_ns(pid) > mtime_ns(&status));
+        let over = |record: &Heartbeat| {
+            let writer = Writer::Ours(Box::new(record.clone()));
+            self.past_run(dir, &writer, &record.run_id).is_some()
+        };
+        !seen.locked && emptied_since && seen.heartbeat.as_ref().is_none_or(over)
+    }
+
+    fn limits(&self, config: &Config, writer: &Writer) -> Result<Limits, WatchError> {
+        let Writer::Ours(record) = writer else {
+            return Ok(Limits {
+                stale: config.stale.unwrap_or(config::STALE),
+                timeout: config.timeout.or(Some(config::TIMEOUT)).filter(|t| !t.is_zero()),
+            });
+        };
+        let own = seconds(record.stale_s).filter(|stale| !stale.is_zero());
+        let interval = seconds(record.interval_s).unwrap_or_default();
+        if let Some(stale) = config.stale.filter(|stale| *stale <= interval.saturating_mul(2)) {
+            return Err(WatchError::StaleTooShort {
+                name: self.name.to_string(),
+                stale: human(stale),
+                interval: human(interval),
+            });
+        }
+        Ok(Limits {
+            stale: config.stale.or(own).unwrap_or(config::STALE),
+            timeout: config
+                .timeout
+                .or_else(|| record.timeout_s.and_then(seconds))
+                .filter(|timeout| !timeout.is_zero()),
+        })
+    }
+
+    fn run_id(writer: &Writer, seen: &Seen) -> Option<String> {
+        match (writer, &seen.pid_meta) {
+            (Writer::Ours(record), _) => Some(record.run_id.clone()),
+            (Writer::Other(_), None) => None,
+            (Writer::Other(Some(pid)), Some(meta)) => Some(format!("pid-{pid}-{}", mtime_ns(meta))),
+            (Writer::Other(None), Some(meta)) => Some(format!("start-{}", mtime_ns(meta))),
+        }
+    }
+
+    /// Another run has taken the name: the history tells how the one we watched ended.
+    fn replaced(
+        &self,
+        dir: &MonitorDir,
+        writer: &Writer,
+        limits: Limits,
+        bound: String,
+    ) -> Observation {
+        let past = self.past_run(dir, writer, &bound);
+        let why = "another run took the name before this one's outcome was recorded".to_owned();
+        let facts = Facts {
+            exists: true,
+            outcome: past.as_ref().map(|run| run.outcome),
+            wrapper: Wrapper::Gone(why),
+            silence: None,
+            age: None,
+        };
+        let recorded = past.map(|run| Recorded::Past(Box::new(run)));
+        Observation {
+            facts,
+            limits,
+            writer: writer.clone(),
+            recorded,
+            run_id: Some(bound),
+            result_may_come: false,
+        }
+    }
+
+    fn past_run(&self, dir: &MonitorDir, writer: &Writer, run_id: &str) -> Option<PastRun> {
+        let key = match writer {
+            Writer::Ours(record) => record.circuit.as_ref().map(|circuit| circuit.key.as_str()),
+            Writer::Other(_) => None,
+        };
+        let key = claim::key_of(key.unwrap_or(self.name.as_str()), &self.files);
+        let lines = history::read(dir, &self.files.history(&key)).unwrap_or_default();
+        lines.iter().find_map(|line| line.run(run_id)).cloned()
+    }
+
+    fn recorded(
+        &self,
+        dir: &MonitorDir,
+        word: &Word,
+        writer: &Writer,
+        seen: &Seen,
+    ) -> Result<Recorded, DirError> {
+        let path = self.files.result();
+        let bytes = dir.read(&path, MAX_RESULT)?.unwrap_or_default();
+        let fits = |result: &RunResult| match writer {
+            Writer::Ours(record) => result.run_id == record.run_id,
+            // Ours all the same, if we recorded how another writer's run ended, or if only the
+            // heartbeat is missing.
+            Writer::Other(_) => {
+                seen.heartbeat_meta.is_none()
+                    || Self::run_id(writer, seen).as_ref() == Some(&result.run_id)
+            }
+        };
+        let result = RunResult::unpack(&bytes).filter(fits);
+        if let Some(result) = result.filter(|result| result.outcome.word() == *word) {
+            return Ok(Recorded::Result(Box::new(result)));
+        }
+        // A result from before this run is some older run's.
+        let result_meta = std::fs::symlink_metadata(&path).ok();
+        let newer = match (&result_meta, &seen.pid_meta) {
+            (Some(result), Some(pid)) => mtime_ns(result) + STAMP_SLACK >= mtime_ns(pid),
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let output = if newer { serde_json::from_slice(&bytes).ok() } else { None };
+        Ok(Recorded::Word(word.clone(), output))
+    }
+
+    fn result_may_come(&mut self, recorded: Option<&Recorded>) -> bool {
+        if !matches!(recorded, Some(Recorded::Word(Word::Success, None))) {
+            return false;
+        }
+        let now = clock::monotonic();
+        now.saturating_sub(*self.ended_since.get_or_insert(now)) < LATE_RESULT
+    }
+
+    fn wrapper(&self, dir: &MonitorDir, writer: &Writer, seen: &Seen) -> Result<Wrapper, DirError> {
+        if seen.locked {
+            return Ok(Wrapper::Alive);
+        }
+        let gone = |why: String| Ok(Wrapper::Gone(why));
+        match writer {
+            Writer::Ours(record) => {
+                let rebooted = record.boot_id != clock::boot_id();
+                if rebooted && record.host == clock::host() {
+                    return gone(format!(
+                        "the host was rebooted while the wrapper (pid {}) ran",
+                        record.pid
+                    ));
+                }
+                if rebooted || record.pid_ns != clock::pid_namespace() {
+                    return Ok(Wrapper::Elsewhere(elsewhere(record)));
+                }
+                if claim::live_wrapper(record).is_some() {
+                    return Ok(Wrapper::Alive); // a file system that does not forward locks
+                }
+                gone(format!("the wrapper (pid {}) died without recording an outcome", record.pid))
+            }
+            Writer::Other(Some(pid)) => {
+                let Some(meta) = &seen.pid_meta else { return Ok(Wrapper::Alive) };
+                match process::stat(*pid).filter(process::Stat::lives) {
+                    None => gone(format!("its process {pid} ended without writing .status")),
+                    Some(stat) if self.is_newer(dir, &stat, meta) => {
+                        gone(format!("its process is gone; pid {pid} now belongs to {}", stat.comm))
+                    }
+                    Some(_) => Ok(Wrapper::Alive),
+                }
+            }
+            // An emptied `.pid` that nobody holds: a start that was cut before its command ran.
+            Writer::Other(None) if seen.pid_meta.is_some() && seen.pid_text.is_empty() => {
+                gone("its start was cut short before the command ran".to_owned())
+            }
+            Writer::Other(None) => Ok(Wrapper::Alive),
+        }
+    }
+
+    /// Whether a process began after `.pid` was written, so that it cannot be the one meant.
+    fn is_newer(&self, dir: &MonitorDir, stat: &process::Stat, pid_meta: &Metadata) -> bool {
+        process_age(stat) + PID_SLACK < self.age(dir, pid_meta)
+    }
+
+    /// Ticks of the boot clock before which nothing of another writer's run began.
+    #[must_use]
+    pub fn not_before(&self, dir: &MonitorDir) -> u64 {
+        let meta = std::fs::symlink_metadata(self.files.pid()).ok();
+        let age = meta.map(|meta| self.age(dir, &meta) + PID_SLACK).unwrap_or_default();
+        let then = clock::since_boot().saturating_sub(age);
+        let ticks =
+            then.as_secs_f64() * f64::from(i32::try_from(clock::ticks_per_second()).unwrap_or(100));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+        let ticks = ticks as u64;
+        ticks
+    }
+
+    fn silence(&mut self, dir: &MonitorDir, writer: &Writer, seen: &Seen) -> Option<Duration> {
+        // A heartbeat that never came counts from `.pid`.
+        let meta = seen.heartbeat_meta.as_ref().or(seen.pid_meta.as_ref())?;
+        let (mtime, now) = (mtime_ns(meta), clock::monotonic());
+        if self.pulse.is_none() {
+            let age = match writer {
+                Writer::Ours(record) if record.boot_id == clock::boot_id() => {
+                    age_of_beat(record, mtime, now)
+                }
+                _ => self.age(dir, meta),
+            };
+            self.pulse = Some(Pulse::first(mtime, age, now));
+        }
+        let pulse = self.pulse.as_mut()?;
+        pulse.look(mtime, now);
+        Some(pulse.silence(now))
+    }
+
+    fn run_age(&mut self, dir: &MonitorDir, writer: &Writer, seen: &Seen) -> Option<Duration> {
+        let now = clock::monotonic();
+        if let Writer::Ours(record) = writer {
+            let same_boot = record.boot_id == clock::boot_id();
+            if let Some(began) = record.started_monotonic_ns.filter(|_| same_boot) {
+                return Some(now.saturating_sub(Duration::from_nanos(began)));
+            }
+            return std::time::SystemTime::now().duration_since(record.started_at).ok();
+        }
+        let meta = seen.pid_meta.as_ref().or(seen.heartbeat_meta.as_ref())?;
+        if self.began.is_none() {
+            self.began = Some(Pulse::first(0, self.age(dir, meta), now));
+        }
+        self.began.as_ref().map(|began| began.silence(now))
+    }
+
+    /// Time since the mtime, on the clock of the file system: a file touched now says what time it
+    /// is there. Where none can be touched, our own clock has to do.
+    fn age(&self, dir: &MonitorDir, meta: &Metadata) -> Duration {
+        let probe = dir.path().join(format!(".{}.probe-{}", self.name, std::process::id()));
+        let there = dir.create_file(&probe).ok().and_then(|file| {
+            use std::os::unix::fs::FileExt;
+            file.write_all_at(b"x", 0).ok()?;
+            file.metadata().ok().map(|meta| mtime_ns(&meta))
+        });
+        let _ = std::fs::remove_file(&probe);
+        let now = there.unwrap_or_else(|| i128::from(clock::realtime_ns()));
+        Duration::from_nanos(u64::try_from((now - mtime_ns(meta)).max(0)).unwrap_or(u64::MAX))
+    }
+}
+
+impl Seen {
+    fn writer(&self) -> Writer {
+        let text = String::from_utf8_lossy(&self.pid_text);
+        let pid = text.trim().parse::<i32>().ok().filter(|pid| *pid > 0);
+        match &self.heartbeat {
+            // A `.pid` that names somebody else: another writer took the name, and only touches
+            // what we left.
+            Some(record) if pid.is_none_or(|pid| pid == record.pid) => {
+                Writer::Ours(Box::new(record.clone()))
+            }
+            _ => Writer::Other(pid),
+        }
+    }
+}
+
+/// Age of a beat on this boot: by the monotonic clock, corrected by how far the file was touched
+/// after (or before) it.
+fn age_of_beat(record: &Heartbeat, mtime: i128, now: Duration) -> Duration {
+    let now = i128::try_from(now.as_nanos()).unwrap_or(i128::MAX / 4);
+    let age =
+        now - i128::from(record.beat.monotonic_ns) + (i128::from(record.beat.realtime_ns) - mtime);
+    Duration::from_nanos(u64::try_from(age.max(0)).unwrap_or(u64::MAX))
+}
+
+/// How long ago a process began.
+fn process_age(stat: &process::Stat) -> Duration {
+    let ticks = u64::try_from(clock::ticks_per_second()).unwrap_or(100).max(1);
+    let began = Duration::from_millis(stat.start.saturating_mul(1000) / ticks);
+    clock::since_boot().saturating_sub(began)
+}
+
+/// Where a run of another host or namespace is, in words.
+#[must_use]
+pub fn elsewhere(record: &Heartbeat) -> String {
+    if record.boot_id == clock::boot_id() {
+        format!("pid {} in another PID namespace of this host", record.pid)
+    } else {
+        format!("pid {} on host {}", record.pid, record.host)
+    }
+}
+
+/// The lines of the history that decide whether the circuit is open.
+#[must_use]
+pub fn circuit_lines(dir: &MonitorDir, files: &JobFiles, key: &str) -> Vec<Line> {
+    let key = claim::key_of(key, files);
+    history::read(dir, &files.history(&key)).unwrap_or_default()
+}
