@@ -29,8 +29,11 @@ fn declared(file: &Path) -> Vec<String> {
 
 /// What a source uses, as paths below the crate: `crate::a::b` and `super::b` alike.
 fn uses(text: &str, layer: &str) -> Vec<(String, Option<String>)> {
-    let code: String =
-        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let code = code.split("#[cfg(test)]").next().unwrap();
     let mut found = Vec::new();
     let word = |text: &str| {

@@ -63,7 +63,9 @@ fn move_into(group: &Path) -> bool {
 /// root only the mark that systemd sets on what it delegates counts).
 fn delegated() -> Option<PathBuf> {
     use std::os::unix::fs::MetadataExt;
-    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let text =
+        fs::File::open("/proc/self/cgroup").and_then(|file| super::dir::read_all(file, u64::MAX));
+    let text = String::from_utf8(text.ok()?).ok()?;
     let own = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
     if own.is_empty() {
         return None; // the root of the hierarchy is nobody's to divide

@@ -4,6 +4,7 @@ use super::dir::{DirError, MonitorDir};
 use super::disk::{self, Draft};
 use super::lock::{self, Locked, lock};
 use super::{clock, history, process};
+use crate::protocol::clip;
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::{self, Heartbeat};
 use crate::protocol::history::{Line, PastRun};
@@ -17,7 +18,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// Room for `.result`. An output of the command that needs more is left out on a full disk.
-const RESULT_ROOM: u64 = 16 * 1024;
+const RESULT_ROOM: u64 = 4096;
 /// Room for `.status`.
 const STATUS_ROOM: u64 = 16;
 
@@ -76,7 +77,6 @@ impl Claim {
                 return Err(error);
             }
         };
-        disk::reserve_behind(&self.lock.file, 16);
         let room = Room { result, status };
         if let Err(error) = history::reserve(&self.dir, &self.files.history(key)) {
             room.give_back();
@@ -90,7 +90,9 @@ impl Claim {
     /// # Errors
     /// If it cannot be written.
     pub fn empty_pid(&self) -> Result<(), DirError> {
-        self.lock.file.set_len(0).map_err(|e| DirError::io("empty", &self.files.pid(), e))
+        self.lock.file.set_len(0).map_err(|e| DirError::io("empty", &self.files.pid(), e))?;
+        disk::reserve_behind(&self.lock.file, 16); // emptying gave its block back
+        Ok(())
     }
 
     /// Writes our PID: from here on a reader of `.pid` reaches us.
@@ -139,12 +141,16 @@ impl Claim {
     /// in the error too, but stops nothing.
     pub fn record(self, result: &RunResult, room: Room) -> Result<(), DirError> {
         if let Err(error) = room.result.publish(&result.pack()) {
-            if result.output.is_none() {
-                room.give_back();
-                return Err(error);
-            }
-            let reason = format!("{}; output not recorded: {error}", result.reason);
-            let shorter = RunResult { output: None, reason, ..result.clone() };
+            // On a full disk there is the room taken at start, for what matters most.
+            let reason = format!("{}; output and diagnosis not recorded: {error}", result.reason);
+            let survivors = result.survivors.iter().take(10).cloned().collect();
+            let shorter = RunResult {
+                output: None,
+                diagnosis: None,
+                reason: clip(&reason, 1000),
+                survivors,
+                ..result.clone()
+            };
             room.result.publish(&shorter.pack())?;
         }
         let told = self.append_history(result);

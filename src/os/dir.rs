@@ -192,11 +192,7 @@ impl MonitorDir {
         let Some(file) = self.open_file(path, OpenOptions::new().read(true))? else {
             return Ok(None);
         };
-        let mut bytes = Vec::new();
-        file.take(most)
-            .read_to_end(&mut bytes)
-            .map_err(|source| DirError::io("read", path, source))?;
-        Ok(Some(bytes))
+        read_all(file, most).map(Some).map_err(|source| DirError::io("read", path, source))
     }
 
     /// Removes a sentinel; nothing there is fine.
@@ -211,6 +207,16 @@ impl MonitorDir {
             _ => Ok(()),
         }
     }
+}
+
+/// The first `most` bytes of a file, in one read if it is small (`read_to_end` feels its way).
+///
+/// # Errors
+/// The system's.
+pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(most.min(4000)).unwrap_or(4000));
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// mtime in nanoseconds since the epoch, exact.

@@ -40,8 +40,7 @@ impl Draft {
     /// If they cannot be written; what was in place stays.
     pub fn publish(&self, bytes: &[u8]) -> Result<(), DirError> {
         let fail = |source| DirError::io("write", &self.path, source);
-        self.file.write_all_at(bytes, 0).map_err(fail)?;
-        self.file.set_len(bytes.len() as u64).map_err(fail)?;
+        fill(&self.file, bytes).map_err(fail)?;
         self.file.sync_data().map_err(fail)?;
         std::fs::rename(&self.temporary, &self.path).map_err(fail)
     }
@@ -53,8 +52,7 @@ impl Draft {
     /// If it cannot be written; what was in place stays.
     pub fn place(self, bytes: &[u8]) -> Result<File, DirError> {
         let fail = |source| DirError::io("write", &self.path, source);
-        self.file.write_all_at(bytes, 0).map_err(fail)?;
-        self.file.set_len(bytes.len() as u64).map_err(fail)?;
+        fill(&self.file, bytes).map_err(fail)?;
         std::fs::rename(&self.temporary, &self.path).map_err(fail)?;
         Ok(self.file)
     }
@@ -65,19 +63,26 @@ impl Draft {
     }
 }
 
-/// Takes disk space for the first `room` bytes of the file.
-fn reserve(file: &File, room: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, room) {
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-            // Zeros take room on any file system.
-            file.write_all_at(&vec![0; usize::try_from(room).unwrap_or(0)], 0)
-        }
-        other => Ok(other?),
-    }
+/// Makes `bytes` the whole content.
+fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all_at(bytes, 0)?;
+    let size = bytes.len() as u64;
+    if file.metadata()?.len() > size { file.set_len(size) } else { Ok(()) }
 }
 
-/// Takes room for `more` bytes after the end of the file, without changing its size; where the
-/// file system cannot, nothing is taken.
+/// Takes disk space for the first `room` bytes of the file; its size stays as it is, so that a
+/// shorter content need not be cut off.
+fn reserve(file: &File, room: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, room) {
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
+        other => return Ok(other?),
+    }
+    // Zeros take room on any file system.
+    file.write_all_at(&vec![0; usize::try_from(room).unwrap_or(0)], 0)
+}
+
+/// Takes room for `more` bytes after the end of the file, if that can be had.
 pub fn reserve_behind(file: &File, more: u64) {
     #[cfg(target_os = "linux")]
     if let Ok(meta) = file.metadata() {

@@ -133,7 +133,11 @@ impl Heartbeat {
     }
 
     fn json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut bytes = Vec::with_capacity(SIZE);
+        match serde_json::to_writer(&mut bytes, self) {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
     }
 
     /// The inverse of [`pack`](Self::pack). `None`: not ours, or torn by a write (read again).

@@ -23,11 +23,11 @@ pub struct Looks {
 }
 
 impl Looks {
-    /// The first look at a tree, which later ones are compared with.
+    /// The beginning, before there is anything to compare with: whatever the first look finds has
+    /// come since.
     #[must_use]
-    pub fn begin(beat_on: &BeatOn, tree: &[Stat], now: Instant) -> Self {
-        let work = if beat_on.counts(Kind::Activity) { measure(tree) } else { BTreeMap::new() };
-        Self { beat_on: beat_on.clone(), app: None, work, moved: now }
+    pub fn begin(beat_on: &BeatOn, now: Instant) -> Self {
+        Self { beat_on: beat_on.clone(), app: None, work: BTreeMap::new(), moved: now }
     }
 
     /// The command gave a sign of its own.

@@ -223,7 +223,6 @@ impl<'a> Job<'a> {
         }
 
         let now = Instant::now();
-        let members = tree::descendants(me(), &[]);
         let mut job = Self {
             config,
             prepared,
@@ -242,7 +241,7 @@ impl<'a> Job<'a> {
             command,
             log,
             tee: config.tee.then(Tee::new),
-            looks: Looks::begin(&config.beat_on, &members, now),
+            looks: Looks::begin(&config.beat_on, now),
             limits: Limits::new(config.max_memory, config.max_cpu),
             ending: None,
             began: now,
@@ -686,6 +685,10 @@ fn rotate(prepared: &Prepared) -> Result<(), RunError> {
     rename(&files.log(), &files.previous_log())?;
     rename(&JobFiles::draft(&files.log()), &files.log())?;
     let output = dir.create_file(&files.output())?;
-    output.set_len(0).map_err(|error| DirError::io("empty", &files.output(), error))?;
+    let empty = |output: File| match output.metadata()?.len() {
+        0 => Ok(()), // emptying costs a write to the journal even then
+        _ => output.set_len(0),
+    };
+    empty(output).map_err(|error| DirError::io("empty", &files.output(), error))?;
     Ok(())
 }

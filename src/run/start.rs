@@ -129,7 +129,7 @@ pub fn prepare(config: &Config) -> Result<Prepared, RunError> {
     if is_locked(&prepared.dir, &prepared.files.pid())? {
         return Err(prepared.already_running());
     }
-    if !config.reset_circuit {
+    if config.enforced && !config.reset_circuit {
         prepared.admit(config, &prepared.history(config)?, &mut None)?;
     }
     for command in &config.preflight {
@@ -147,20 +147,7 @@ pub fn take(config: &Config, prepared: &Prepared) -> Result<Started, RunError> {
     let Prepared { dir, files, .. } = prepared;
     let claim = Claim::take(dir, files, PATIENCE)?.ok_or_else(|| prepared.already_running())?;
     match take_rest(config, prepared, &claim) {
-        Ok((room, pulse, log, trial)) => {
-            let lines = prepared.history(config)?;
-            Ok(Started {
-                claim,
-                room,
-                pulse,
-                log,
-                trial,
-                past: Past {
-                    attempt: failures(&lines).len() + 1,
-                    last_outcome: last_outcome(&lines, config.name.as_str()),
-                },
-            })
-        }
+        Ok((room, pulse, log, trial, past)) => Ok(Started { claim, room, pulse, log, trial, past }),
         Err(error) => {
             claim.withdraw();
             Err(error)
@@ -168,7 +155,7 @@ pub fn take(config: &Config, prepared: &Prepared) -> Result<Started, RunError> {
     }
 }
 
-type Rest = (Room, NewPulse, File, Option<Locked>);
+type Rest = (Room, NewPulse, File, Option<Locked>, Past);
 
 fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest, RunError> {
     let Prepared { dir, files, .. } = prepared;
@@ -178,7 +165,12 @@ fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest
     if config.reset_circuit {
         reset(config, prepared)?;
     }
-    prepared.admit(config, &prepared.history(config)?, &mut trial)?;
+    let lines = prepared.history(config)?;
+    prepared.admit(config, &lines, &mut trial)?;
+    let past = Past {
+        attempt: failures(&lines).len() + 1,
+        last_outcome: last_outcome(&lines, config.name.as_str()),
+    };
 
     let room = claim.take_room(&config.circuit_key)?;
     let pulse = match Pulse::take_room(dir, &files.heartbeat()) {
@@ -189,7 +181,7 @@ fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest
         }
     };
     match new_log(prepared) {
-        Ok(log) => Ok((room, pulse, log, trial)),
+        Ok(log) => Ok((room, pulse, log, trial, past)),
         Err(error) => {
             room.give_back();
             pulse.give_back();

@@ -2,6 +2,7 @@
 
 use super::Stat;
 use crate::os::clock::machine_ticks;
+use crate::os::dir::read_all;
 use rustix::process::{Pid, PidfdFlags};
 use std::ffi::OsString;
 use std::fs;
@@ -69,10 +70,19 @@ impl Handle {
     }
 }
 
+/// A file of /proc. Most fit the first read.
+fn bytes(path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
+    read_all(fs::File::open(path)?, u64::MAX)
+}
+
+fn text(path: impl AsRef<Path>) -> std::io::Result<String> {
+    bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// What `/proc/PID/stat` says; `None` if there is no such process.
 #[must_use]
 pub fn stat(pid: i32) -> Option<Stat> {
-    parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+    parse(pid, &bytes(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The name may hold spaces and parentheses: what follows its *last* parenthesis counts.
@@ -103,7 +113,7 @@ pub fn children(pid: i32) -> Vec<i32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let mut children = Vec::new();
     for task in tasks.flatten() {
-        match fs::read_to_string(task.path().join("children")) {
+        match text(task.path().join("children")) {
             Ok(text) => children.extend(text.split_ascii_whitespace().flat_map(str::parse::<i32>)),
             Err(_) if !task.path().join("children").exists() && task.path().exists() => {
                 return children_by_parent(pid); // a kernel without CONFIG_PROC_CHILDREN
@@ -130,7 +140,7 @@ pub fn all() -> Vec<i32> {
 pub fn uid(pid: i32) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     // The owner of /proc/PID is root for what cannot be dumped; the status file tells the truth.
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let text = text(format!("/proc/{pid}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Uid:"));
     match line.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse().ok()) {
         Some(uid) => Some(uid),
@@ -141,7 +151,7 @@ pub fn uid(pid: i32) -> Option<u32> {
 /// The command line.
 #[must_use]
 pub fn command_line(pid: i32) -> Vec<String> {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = bytes(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     bytes
         .split(|b| *b == 0)
         .filter(|arg| !arg.is_empty())
@@ -152,7 +162,7 @@ pub fn command_line(pid: i32) -> Vec<String> {
 /// Whether the environment it was executed with holds exactly this `NAME=value`.
 #[must_use]
 pub fn has_in_environment(pid: i32, setting: &str) -> bool {
-    let bytes = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let bytes = bytes(format!("/proc/{pid}/environ")).unwrap_or_default();
     bytes.split(|b| *b == 0).any(|entry| entry == setting.as_bytes())
 }
 
@@ -178,7 +188,7 @@ pub fn open_files(pid: i32, wanted: impl Fn(&Path) -> bool) -> Vec<OpenFile> {
             continue;
         }
         let fd = entry.file_name();
-        let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", fd.to_string_lossy()));
+        let info = text(format!("/proc/{pid}/fdinfo/{}", fd.to_string_lossy()));
         let info = info.unwrap_or_default();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
         let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0);
@@ -229,7 +239,7 @@ pub fn work(pid: i32) -> Work {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return work };
     for task in tasks.flatten() {
         let task = task.path();
-        let status = fs::read_to_string(task.join("status")).unwrap_or_default();
+        let status = text(task.join("status")).unwrap_or_default();
         let value = |key| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
         let name = value("Name:").unwrap_or_default();
         if HOUSEKEEPING.iter().any(|known| name.starts_with(known)) {
@@ -237,10 +247,10 @@ pub fn work(pid: i32) -> Work {
         }
         let number = |key| value(key).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         work.switches += number("voluntary_ctxt_switches:") + number("nonvoluntary_ctxt_switches:");
-        let schedstat = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+        let schedstat = text(task.join("schedstat")).unwrap_or_default();
         work.run_ns += schedstat.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
     }
-    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let io = text(format!("/proc/{pid}/io")).unwrap_or_default();
     work.io = io
         .lines()
         .filter(|line| !line.starts_with("cancelled"))
@@ -252,7 +262,7 @@ pub fn work(pid: i32) -> Work {
 /// In what kernel function it sleeps, if the kernel tells.
 #[must_use]
 pub fn sleeps_in(pid: i32) -> Option<String> {
-    let name = fs::read_to_string(format!("/proc/{pid}/wchan")).ok()?;
+    let name = text(format!("/proc/{pid}/wchan")).ok()?;
     (!name.is_empty() && name != "0").then_some(name)
 }
 
@@ -261,7 +271,7 @@ pub fn sleeps_in(pid: i32) -> Option<String> {
 #[must_use]
 pub fn memory(pid: i32) -> u64 {
     let kib = |path: String, key: &str| {
-        let text = fs::read_to_string(path).ok()?;
+        let text = text(path).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix(key))?;
         line.split_ascii_whitespace().next()?.parse::<u64>().ok()
     };
@@ -274,7 +284,7 @@ pub fn memory(pid: i32) -> u64 {
 /// Where the shared file description behind one of our own descriptors stands.
 #[must_use]
 pub fn position(file: &fs::File) -> Option<u64> {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+    let info = text(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     info.lines().find_map(|line| line.strip_prefix("pos:"))?.trim().parse().ok()
 }
 
