@@ -254,7 +254,7 @@ struct Show {
 
 impl Show {
     fn news(&mut self, news: News<'_>) {
-        if !matches!(news, News::Waiting(_)) && std::mem::take(&mut self.painted) {
+        if !matches!(news, News::Waiting(..)) && std::mem::take(&mut self.painted) {
             eprint!("\r\x1b[K");
         }
         match news {
@@ -277,18 +277,15 @@ impl Show {
                 .to_string(),
             ),
             News::Event { name, state, detail } => event(name.as_str(), state, &detail),
-            News::Waiting(reports) => self.waiting(reports),
+            News::Waiting(jobs, first) => self.waiting(jobs, first),
         }
     }
 
-    fn waiting(&mut self, reports: &[Report]) {
-        let text = match reports {
-            [] => return,
-            [one] if one.verdict == Verdict::Missing => {
-                format!("waiting for {} to start", one.name)
-            }
-            [one] => one.headline(),
-            [first, ..] => format!("{} jobs running; {}", reports.len(), first.headline()),
+    fn waiting(&mut self, jobs: usize, first: &Report) {
+        let text = match (jobs, first.verdict) {
+            (1, Verdict::Missing) => format!("waiting for {} to start", first.name),
+            (1, _) => first.headline(),
+            _ => format!("{jobs} jobs to go; {}", first.headline()),
         };
         if self.live {
             self.painted = true;

@@ -6,23 +6,19 @@ use crate::protocol::outcome::Outcome;
 use crate::protocol::time::seconds;
 use std::time::SystemTime;
 
-/// The consecutive failures at the end of a history, oldest first.
+/// The consecutive failures at the end of a history, newest first, as the history is given.
 ///
 /// A success or a reset ends the count; `stopped` is neither, and is passed over.
 #[must_use]
-pub fn failures(history: &[Line]) -> Vec<&PastRun> {
-    let mut failures: Vec<_> = history
-        .iter()
-        .rev()
+pub fn failures(newest_first: impl Iterator<Item = Line>) -> Vec<PastRun> {
+    newest_first
         .map_while(|line| match line {
             Line::Run(run) if run.outcome == Outcome::Success => None,
             Line::Run(run) => Some(run),
-            Line::Reset { .. } => None,
+            Line::Reset(_) => None,
         })
         .filter(|run| run.outcome.is_failure())
-        .collect();
-    failures.reverse();
-    failures
+        .collect()
 }
 
 /// Whether a run may start.
@@ -37,14 +33,14 @@ pub enum Gate {
     Open,
 }
 
-/// The circuit's state at `now`. A clock that went backwards keeps it open.
-pub fn gate(history: &[Line], policy: &CircuitPolicy, now: SystemTime) -> Gate {
-    let failures = failures(history);
+/// The circuit's state at `now`, after these [`failures`]. A clock that went backwards keeps it
+/// open.
+pub fn gate(failures: &[PastRun], policy: &CircuitPolicy, now: SystemTime) -> Gate {
     if policy.max_failures == 0 || failures.len() < policy.max_failures as usize {
         return Gate::Closed;
     }
     let cooldown = policy.cooldown_s.and_then(seconds);
-    let since = failures.last().and_then(|last| now.duration_since(last.ended_at).ok());
+    let since = failures.first().and_then(|last| now.duration_since(last.ended_at).ok());
     match (cooldown, since) {
         (Some(cooldown), Some(since)) if since >= cooldown => Gate::HalfOpen,
         _ => Gate::Open,
@@ -54,6 +50,7 @@ pub fn gate(history: &[Line], policy: &CircuitPolicy, now: SystemTime) -> Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::history::Reset;
     use proptest::prelude::*;
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -62,7 +59,7 @@ mod tests {
     }
 
     /// `f`ailed `h`ung `t`imeout `l`ost `s`uccess `k` stopped `r`eset, one a second.
-    fn history(word: &str) -> Vec<Line> {
+    fn failures_of(word: &str) -> Vec<PastRun> {
         let line = |(i, c): (usize, char)| {
             let outcome = match c {
                 'f' => Outcome::Failed,
@@ -71,7 +68,7 @@ mod tests {
                 'l' => Outcome::Lost,
                 's' => Outcome::Success,
                 'k' => Outcome::Stopped,
-                _ => return Line::Reset { reset: true, at: at(i as u64) },
+                _ => return Line::Reset(Reset { reset: true, at: at(i as u64) }),
             };
             Line::Run(PastRun {
                 run_id: i.to_string(),
@@ -85,7 +82,8 @@ mod tests {
                 duration_s: 0.0,
             })
         };
-        word.chars().enumerate().map(line).collect()
+        let lines: Vec<Line> = word.chars().enumerate().map(line).collect();
+        failures(lines.into_iter().rev())
     }
 
     #[test]
@@ -102,8 +100,9 @@ mod tests {
             ("fffr", 0),
             ("fffrf", 1),
         ];
+        assert_eq!(failures_of("fh")[0].outcome, Outcome::Hung);
         for (word, count) in table {
-            assert_eq!(failures(&history(word)).len(), count, "{word}");
+            assert_eq!(failures_of(word).len(), count, "{word}");
         }
     }
 
@@ -122,14 +121,14 @@ mod tests {
             ("fffs", &cooling, 5, Gate::Closed),
         ];
         for (word, policy, now, expected) in table {
-            assert_eq!(gate(&history(word), policy, at(now)), expected, "{word} {now}");
+            assert_eq!(gate(&failures_of(word), policy, at(now)), expected, "{word} {now}");
         }
     }
 
     proptest! {
         #[test]
         fn a_success_or_a_reset_always_closes(word in "[fhtlskr]{0,20}[sr]k{0,3}") {
-            prop_assert_eq!(gate(&history(&word), &CircuitPolicy::of("n"), at(99)), Gate::Closed);
+            prop_assert_eq!(gate(&failures_of(&word), &CircuitPolicy::of("n"), at(99)), Gate::Closed);
         }
     }
 }

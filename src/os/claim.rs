@@ -140,21 +140,15 @@ impl Claim {
     /// If `.result` or `.status` could not be written. A history that cannot be written is said
     /// in the error too, but stops nothing.
     pub fn record(self, result: &RunResult, room: Room) -> Result<(), DirError> {
-        if let Err(error) = room.result.publish(&result.pack()) {
+        if let Err(error) = room.result.write(&result.pack()) {
             // On a full disk there is the room taken at start, for what matters most.
-            let reason = format!("{}; output and diagnosis not recorded: {error}", result.reason);
-            let survivors = result.survivors.iter().take(10).cloned().collect();
-            let shorter = RunResult {
-                output: None,
-                diagnosis: None,
-                reason: clip(&reason, 1000),
-                survivors,
-                ..result.clone()
-            };
-            room.result.publish(&shorter.pack())?;
+            room.result.write(&without_extras(result, &error).pack())?;
         }
+        room.status.write(result.outcome.word().bytes())?;
+        room.status.write_out();
+        room.result.publish()?;
         let told = self.append_history(result);
-        room.status.publish(result.outcome.word().bytes())?;
+        room.status.publish()?;
         disk::sync_dir(&self.dir)?;
         if let Some(file) = self
             .dir
@@ -172,6 +166,18 @@ impl Claim {
     pub fn append_history(&self, result: &RunResult) -> Result<(), DirError> {
         let key = key_of(&result.circuit.key, &self.files);
         history::append(&self.dir, &self.files.history(&key), &Line::Run(PastRun::from(result)))
+    }
+}
+
+/// The record without what may be large.
+fn without_extras(result: &RunResult, error: &DirError) -> RunResult {
+    let reason = format!("{}; output and diagnosis not recorded: {error}", result.reason);
+    RunResult {
+        output: None,
+        diagnosis: None,
+        reason: clip(&reason, 1000),
+        survivors: result.survivors.iter().take(10).cloned().collect(),
+        ..result.clone()
     }
 }
 
@@ -289,6 +295,13 @@ impl NewPulse {
 pub fn live_wrapper(record: &Heartbeat) -> Option<process::Stat> {
     let here = record.boot_id == clock::boot_id() && record.pid_ns == clock::pid_namespace();
     if here { process::find(record.pid, record.pid_start) } else { None }
+}
+
+/// A handle on that process: pinned first, then examined, so that it is the one examined.
+#[must_use]
+pub fn hold_wrapper(record: &Heartbeat) -> Option<process::Handle> {
+    let handle = process::Handle::open(record.pid)?;
+    live_wrapper(record).map(|_| handle)
 }
 
 /// The record in `.heartbeat`; read again if a write tore it.

@@ -50,6 +50,8 @@ pub struct MonitorDir {
     path: PathBuf,
     uid: u32,
     gid: u32,
+    /// Who we are.
+    me: u32,
 }
 
 impl MonitorDir {
@@ -93,7 +95,7 @@ impl MonitorDir {
         } else if meta.mode() & 0o002 != 0 {
             "can be written by everyone"
         } else {
-            return Ok(Some(Self { path, uid: meta.uid(), gid: meta.gid() }));
+            return Ok(Some(Self { path, uid: meta.uid(), gid: meta.gid(), me }));
         };
         Err(DirError::refused(&path, why))
     }
@@ -123,12 +125,11 @@ impl MonitorDir {
     }
 
     fn accept(&self, path: &Path, meta: &Metadata) -> Result<(), DirError> {
-        let me = nix::unistd::geteuid().as_raw();
         let why = if meta.is_symlink() {
             "is a symbolic link"
         } else if !meta.is_file() {
             "is not a regular file"
-        } else if meta.uid() != self.uid && meta.uid() != me {
+        } else if meta.uid() != self.uid && meta.uid() != self.me {
             "belongs to another user"
         } else if meta.mode() & 0o002 != 0 {
             "can be written by everyone"
@@ -177,7 +178,7 @@ impl MonitorDir {
     /// # Errors
     /// If that is refused.
     pub fn give(&self, path: &Path, file: &File) -> Result<(), DirError> {
-        if self.uid != 0 && nix::unistd::geteuid().is_root() {
+        if self.uid != 0 && self.me == 0 {
             std::os::unix::fs::fchown(file, Some(self.uid), Some(self.gid))
                 .map_err(|source| DirError::io("give away", path, source))?;
         }
@@ -209,14 +210,21 @@ impl MonitorDir {
     }
 }
 
-/// The first `most` bytes of a file, in one read if it is small (`read_to_end` feels its way).
+/// The first `most` bytes of a file. Most files here are small: one read into the stack, where
+/// `read_to_end` would feel its way, and an allocation of the size that is needed.
 ///
 /// # Errors
 /// The system's.
 pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(most.min(4000)).unwrap_or(4000));
-    file.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let mut chunk = [0; 4096];
+    let mut bytes = Vec::new();
+    let mut file = file.take(most);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(bytes),
+            read => bytes.extend_from_slice(&chunk[..read]),
+        }
+    }
 }
 
 /// mtime in nanoseconds since the epoch, exact.

@@ -31,16 +31,31 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Puts the bytes in place of whatever is there.
-    ///
-    /// The name of the new content is not on disk until [`sync_dir`]; its bytes are (`rename`
-    /// without them was seen to leave an empty file after a power cut, on ext4 and XFS).
+    /// Makes these bytes the content to be. Nothing is in place or safe yet.
     ///
     /// # Errors
-    /// If they cannot be written; what was in place stays.
-    pub fn publish(&self, bytes: &[u8]) -> Result<(), DirError> {
+    /// If they cannot be written.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), DirError> {
+        fill(&self.file, bytes).map_err(|source| DirError::io("write", &self.path, source))
+    }
+
+    /// Has the kernel write the content out now. With this done for several files, the first
+    /// [`publish`](Self::publish) finds all of them in one transaction of the journal, and the
+    /// others have nothing left to wait for.
+    pub fn write_out(&self) {
+        #[cfg(target_os = "linux")]
+        start_write_out(&self.file);
+    }
+
+    /// Puts the content in place of whatever is there.
+    ///
+    /// Its name is not on disk until [`sync_dir`]; its bytes are (`rename` without them was seen to
+    /// leave an empty file after a power cut, on ext4 and XFS).
+    ///
+    /// # Errors
+    /// If it cannot be synced or renamed; what was in place stays.
+    pub fn publish(&self) -> Result<(), DirError> {
         let fail = |source| DirError::io("write", &self.path, source);
-        fill(&self.file, bytes).map_err(fail)?;
         self.file.sync_data().map_err(fail)?;
         std::fs::rename(&self.temporary, &self.path).map_err(fail)
     }
@@ -61,6 +76,16 @@ impl Draft {
     pub fn discard(self) {
         let _ = std::fs::remove_file(&self.temporary);
     }
+}
+
+/// `sync_file_range(2)`: a hint only, for it leaves metadata and the disk's cache to `fdatasync`.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "no crate has sync_file_range")]
+fn start_write_out(file: &File) {
+    use std::os::fd::AsRawFd;
+    let flags = libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: an open descriptor and plain numbers; 0 bytes means to the end.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) };
 }
 
 /// Makes `bytes` the whole content.

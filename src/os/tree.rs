@@ -16,23 +16,19 @@ pub const WRAPPER: &str = "sentinel-run";
 pub fn descendants(root: i32, spare: &[i32]) -> Vec<Stat> {
     let mut found: Vec<Stat> = Vec::new();
     let mut known: HashSet<i32> = spare.iter().copied().collect();
-    let mut parents = vec![root];
+    let mut parents: Vec<Stat> = process::stat(root).into_iter().collect();
     while let Some(parent) = parents.pop() {
-        for pid in process::children(parent) {
+        for pid in process::children(&parent) {
             if !known.insert(pid) {
                 continue;
             }
             // The PID was read a moment ago: it counts only while its parent is who we think.
-            let Some(stat) = process::stat(pid).filter(|stat| stat.ppid == parent) else {
-                continue;
-            };
-            if is_other_job(&stat) {
-                continue;
-            }
-            parents.push(pid);
+            let child = process::stat(pid).filter(|stat| stat.ppid == parent.pid);
+            let Some(stat) = child.filter(|stat| !is_other_job(stat)) else { continue };
             if stat.lives() {
-                found.push(stat);
+                found.push(stat.clone());
             }
+            parents.push(stat);
         }
     }
     found

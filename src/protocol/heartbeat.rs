@@ -106,7 +106,7 @@ impl Heartbeat {
     ///
     /// Texts are clipped; what room they leave is the command line's.
     #[must_use]
-    pub fn pack(&self) -> Vec<u8> {
+    pub fn pack(&self) -> [u8; SIZE] {
         let mut cut = self.clone();
         cut.cwd = clip(&self.cwd, 900);
         cut.host = clip(&self.host, 255);
@@ -116,7 +116,7 @@ impl Heartbeat {
             evidence.detail = clip(&evidence.detail, 300);
         }
         cut.command.clear();
-        let mut room = SIZE.saturating_sub(cut.json().len() + 1);
+        let mut room = SIZE.saturating_sub(cut.json_len() + 1);
         for arg in &self.command {
             let arg = clip(arg, room.saturating_sub(3));
             let taken = super::json_len(&arg) + 3;
@@ -126,18 +126,27 @@ impl Heartbeat {
             room -= taken;
             cut.command.push(arg);
         }
-        let mut bytes = cut.json();
-        bytes.resize(SIZE - 1, b' ');
-        bytes.push(b'\n');
+        let mut bytes = [b' '; SIZE];
+        bytes[SIZE - 1] = b'\n';
+        // What is clipped as above always fits.
+        let _ = serde_json::to_writer(&mut bytes[..SIZE - 1], &cut);
         bytes
     }
 
-    fn json(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(SIZE);
-        match serde_json::to_writer(&mut bytes, self) {
-            Ok(()) => bytes,
-            Err(_) => Vec::new(),
+    fn json_len(&self) -> usize {
+        struct Count(usize);
+        impl std::io::Write for Count {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0 += bytes.len();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
         }
+        let mut count = Count(0);
+        let _ = serde_json::to_writer(&mut count, self);
+        count.0
     }
 
     /// The inverse of [`pack`](Self::pack). `None`: not ours, or torn by a write (read again).

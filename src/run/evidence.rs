@@ -55,14 +55,16 @@ impl Looks {
         if app.is_some() || output.is_some() {
             self.moved = now;
         }
+        let seen = std::cell::OnceCell::new();
+        let tree = || seen.get_or_init(&tree).as_slice();
         let counting = ORDER.map(|kind| self.beat_on.counts(kind).then_some(kind));
         let (kind, detail) = counting.into_iter().flatten().find_map(|kind| {
             let detail = match kind {
                 Kind::App => app.clone(),
                 Kind::Output => output.clone(),
                 Kind::Alive => Some("the command exists".to_owned()),
-                Kind::Activity => self.activity(&tree(), now),
-                Kind::Waiting => Some(self.waiting(&tree(), now)),
+                Kind::Activity => self.activity(tree(), now),
+                Kind::Waiting => Some(self.waiting(tree(), now)),
             };
             detail.map(|detail| (kind, detail))
         })?;
@@ -104,5 +106,5 @@ impl Looks {
 }
 
 fn measure(tree: &[Stat]) -> BTreeMap<(i32, u64), Work> {
-    tree.iter().map(|stat| ((stat.pid, stat.start), process::work(stat.pid))).collect()
+    tree.iter().map(|stat| ((stat.pid, stat.start), process::work(stat))).collect()
 }

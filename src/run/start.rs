@@ -12,7 +12,7 @@ use crate::os::{clock, history};
 use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
-use crate::protocol::history::Line;
+use crate::protocol::history::{History, Line, PastRun};
 use crate::protocol::outcome::Word;
 use crate::protocol::time::{human, rfc3339};
 use std::fmt::Write;
@@ -130,7 +130,8 @@ pub fn prepare(config: &Config) -> Result<Prepared, RunError> {
         return Err(prepared.already_running());
     }
     if config.enforced && !config.reset_circuit {
-        prepared.admit(config, &prepared.history(config)?, &mut None)?;
+        let failures = failures(prepared.history(config)?.newest_first());
+        prepared.admit(config, &failures, &mut None)?;
     }
     for command in &config.preflight {
         preflight(command)?;
@@ -165,11 +166,12 @@ fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest
     if config.reset_circuit {
         reset(config, prepared)?;
     }
-    let lines = prepared.history(config)?;
-    prepared.admit(config, &lines, &mut trial)?;
+    let history = prepared.history(config)?;
+    let failures = failures(history.newest_first());
+    prepared.admit(config, &failures, &mut trial)?;
     let past = Past {
-        attempt: failures(&lines).len() + 1,
-        last_outcome: last_outcome(&lines, config.name.as_str()),
+        attempt: failures.len() + 1,
+        last_outcome: last_outcome(&history, config.name.as_str()),
     };
 
     let room = claim.take_room(&config.circuit_key)?;
@@ -211,8 +213,8 @@ fn new_log(prepared: &Prepared) -> Result<File, DirError> {
 /// # Errors
 /// If the history cannot be written.
 pub fn reset(config: &Config, prepared: &Prepared) -> Result<(), RunError> {
-    let line = Line::Reset { reset: true, at: SystemTime::now() };
-    Ok(history::append(&prepared.dir, &prepared.history_path(config), &line)?)
+    let path = prepared.history_path(config);
+    Ok(history::append(&prepared.dir, &path, &Line::reset_now())?)
 }
 
 impl Prepared {
@@ -220,7 +222,7 @@ impl Prepared {
         self.files.history(&config.circuit_key)
     }
 
-    fn history(&self, config: &Config) -> Result<Vec<Line>, RunError> {
+    fn history(&self, config: &Config) -> Result<History, RunError> {
         Ok(history::read(&self.dir, &self.history_path(config))?)
     }
 
@@ -241,10 +243,10 @@ impl Prepared {
     fn admit(
         &self,
         config: &Config,
-        lines: &[Line],
+        failures: &[PastRun],
         trial: &mut Option<Locked>,
     ) -> Result<(), RunError> {
-        match gate(lines, &self.circuit, SystemTime::now()) {
+        match gate(failures, &self.circuit, SystemTime::now()) {
             Gate::Closed => return Ok(()),
             Gate::HalfOpen => {
                 let path = self.files.trial(&config.circuit_key);
@@ -259,7 +261,7 @@ impl Prepared {
             }
             Gate::Open => {}
         }
-        let text = open_circuit(config, lines);
+        let text = open_circuit(config, failures);
         if config.enforced {
             return Err(RunError::CircuitOpen(text));
         }
@@ -278,7 +280,7 @@ impl Prepared {
         if claim::live_wrapper(&record).is_some() {
             return Err(self.already_running());
         }
-        let known = self.history(config)?.iter().any(|line| line.run(&record.run_id).is_some());
+        let known = self.history(config)?.run(&record.run_id).is_some();
         if known || record.name != self.files.name().as_str() {
             return Ok(());
         }
@@ -319,14 +321,13 @@ pub fn lost_reason(record: &Heartbeat) -> String {
     }
 }
 
-fn open_circuit(config: &Config, lines: &[Line]) -> String {
-    let failures = failures(lines);
+fn open_circuit(config: &Config, failures: &[PastRun]) -> String {
     let mut text = format!(
         "the circuit {} is open after {} failures in a row:",
         config.circuit_key,
         failures.len()
     );
-    for run in failures.iter().rev().take(config.max_failures.clamp(1, 5) as usize).rev() {
+    for run in failures.iter().take(5).rev() {
         let _ = write!(
             text,
             "\n    {}  {}  {}  {}",
@@ -347,8 +348,8 @@ fn open_circuit(config: &Config, lines: &[Line]) -> String {
     text
 }
 
-fn last_outcome(lines: &[Line], name: &str) -> Option<&'static str> {
-    lines.iter().rev().find_map(|line| match line {
+fn last_outcome(history: &History, name: &str) -> Option<&'static str> {
+    history.newest_first().find_map(|line| match line {
         Line::Run(run) if run.name == name => Some(run.outcome.as_str()),
         _ => None,
     })

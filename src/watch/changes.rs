@@ -5,10 +5,10 @@
 //! after `.status`, so the end is seen at once.
 
 use super::observe::Subject;
+use crate::os::bell::Ringer;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::mpsc::Sender;
 
 /// What ends a wait.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Changes {
     ///
     /// `every`: wake on each beat, not only when the outcome is there.
     #[must_use]
-    pub fn open(subjects: &[Subject], every: bool, wake: &Sender<Wake>) -> Self {
+    pub fn open(subjects: &[Subject], every: bool, wake: &Ringer<Wake>) -> Self {
         let paths: HashMap<PathBuf, (usize, PathBuf)> = subjects
             .iter()
             .enumerate()
@@ -47,7 +47,7 @@ impl Changes {
             for (i, status) in event.paths.iter().filter_map(|path| paths.get(path)) {
                 // A beat that comes with no outcome is nothing to wake the loop for.
                 if every || std::fs::symlink_metadata(status).is_ok() {
-                    let _ = wake.send(Wake::Changed(*i));
+                    wake.ring(Wake::Changed(*i));
                 }
             }
         };

@@ -147,9 +147,7 @@ impl Job<'_> {
 
     /// A handle on the wrapper, if it is the one that runs this run.
     fn wrapper(&self, record: &Heartbeat) -> Option<Handle> {
-        // Pinned first, then examined: what is examined is what will be signalled.
-        let handle = Handle::open(record.pid)?;
-        claim::live_wrapper(record)?;
+        let handle = claim::hold_wrapper(record)?;
         let now = claim::read_heartbeat(self.dir, &self.subject.files).ok().flatten()?;
         (now.run_id == record.run_id).then_some(handle)
     }

@@ -9,13 +9,13 @@ use crate::os::lock::is_locked;
 use crate::os::{claim, clock, history, process};
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
-use crate::protocol::history::{Line, PastRun};
+use crate::protocol::history::PastRun;
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::{Outcome, Word};
 use crate::protocol::result::RunResult;
 use crate::protocol::time::{human, seconds};
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// More than any result of ours; other writers' are cut.
@@ -90,6 +90,9 @@ pub struct Subject {
     /// Age of another writer's run, as a moment on the monotonic clock, which may lie before zero.
     began: Option<Pulse>,
     ended_since: Option<Duration>,
+    status: PathBuf,
+    heartbeat: PathBuf,
+    pid: PathBuf,
 }
 
 struct Seen {
@@ -105,9 +108,13 @@ impl Subject {
     /// A job not looked at yet.
     #[must_use]
     pub fn new(dir: &Path, name: &JobName) -> Self {
+        let files = JobFiles::new(dir, name);
         Self {
             name: name.clone(),
-            files: JobFiles::new(dir, name),
+            status: files.status(),
+            heartbeat: files.heartbeat(),
+            pid: files.pid(),
+            files,
             bound: None,
             pulse: None,
             began: None,
@@ -125,14 +132,14 @@ impl Subject {
     /// Looks only at what changes when something has happened; true: observe.
     #[must_use]
     pub fn has_news(&mut self, dir: &MonitorDir, stale: Duration) -> bool {
-        if std::fs::symlink_metadata(self.files.status()).is_ok() {
+        if std::fs::symlink_metadata(&self.status).is_ok() {
             return true;
         }
-        let beat = std::fs::symlink_metadata(self.files.heartbeat());
+        let beat = std::fs::symlink_metadata(&self.heartbeat);
         let (Ok(beat), Some(pulse)) = (beat, &mut self.pulse) else { return true };
         let now = clock::monotonic();
         pulse.look(mtime_ns(&beat), now);
-        pulse.silence(now) > stale || !is_locked(dir, &self.files.pid()).unwrap_or(false)
+        pulse.silence(now) > stale || !is_locked(dir, &self.pid).unwrap_or(false)
     }
 
     /// The moment, from now, at which the run would be stale.
@@ -297,8 +304,7 @@ impl Subject {
             Writer::Other(_) => None,
         };
         let key = claim::key_of(key.unwrap_or(self.name.as_str()), &self.files);
-        let lines = history::read(dir, &self.files.history(&key)).unwrap_or_default();
-        lines.iter().find_map(|line| line.run(run_id)).cloned()
+        history::read(dir, &self.files.history(&key)).ok()?.run(run_id)
     }
 
     fn recorded(
@@ -488,11 +494,4 @@ pub fn elsewhere(record: &Heartbeat) -> String {
     } else {
         format!("pid {} on host {}", record.pid, record.host)
     }
-}
-
-/// The lines of the history that decide whether the circuit is open.
-#[must_use]
-pub fn circuit_lines(dir: &MonitorDir, files: &JobFiles, key: &str) -> Vec<Line> {
-    let key = claim::key_of(key, files);
-    history::read(dir, &files.history(&key)).unwrap_or_default()
 }

@@ -2,10 +2,11 @@
 
 use super::config::Config;
 use super::end::Note;
-use super::observe::{Observation, Recorded, Subject, Writer, circuit_lines};
+use super::observe::{Observation, Recorded, Subject, Writer};
 use crate::decide::circuit::{Gate, failures, gate};
 use crate::decide::verdict::{Judgement, Verdict, Wrapper};
 use crate::os::dir::MonitorDir;
+use crate::os::{claim, history};
 use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::outcome::{Outcome, Word};
@@ -228,10 +229,12 @@ impl Report {
                 Writer::Other(_) => None,
             })
             .unwrap_or_else(|| CircuitPolicy::of(subject.name.as_str()));
-        let lines = circuit_lines(dir, &subject.files, &policy.key);
+        let key = claim::key_of(&policy.key, &subject.files);
+        let history = history::read(dir, &subject.files.history(&key)).unwrap_or_default();
+        let failures = failures(history.newest_first());
         self.circuit = Some(Circuit {
-            open: gate(&lines, &policy, SystemTime::now()) == Gate::Open,
-            failures: failures(&lines).len(),
+            open: gate(&failures, &policy, SystemTime::now()) == Gate::Open,
+            failures: failures.len(),
             key: policy.key,
         });
     }

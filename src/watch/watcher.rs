@@ -6,22 +6,28 @@ use super::config::{Config, Kill, Mode};
 use super::end::{self, Note, Sentence, count_other};
 use super::observe::{Observation, Subject, Writer};
 use super::report::Report;
+use crate::decide::circuit::failures;
 use crate::decide::verdict::{Judgement, Verdict, judge};
-use crate::os::dir::MonitorDir;
+use crate::os::bell::{Bell, Ringer, bell};
+use crate::os::dir::{DirError, MonitorDir};
+use crate::os::process::Handle;
 use crate::os::{claim, history};
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::STALE_BEATS;
 use crate::protocol::history::Line;
 use crate::protocol::name::JobName;
 use crate::protocol::time::{human, seconds};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// At least this often the outcome is looked for.
 const TICK: Duration = Duration::from_secs(1);
 /// While a job has not appeared, or is ending, it is looked at this often.
 const SOON: Duration = Duration::from_millis(20);
+/// With more jobs than this, their wrappers are not each held by a descriptor.
+const MOST_HANDLES: usize = 64;
 /// A wait that took so much longer than planned means that this process was stopped or starved.
 const STARVED: Duration = Duration::from_millis(500);
 
@@ -41,8 +47,8 @@ pub enum News<'a> {
         /// In words.
         detail: String,
     },
-    /// Time to show that the wait goes on: the reports of all that run, in words.
-    Waiting(&'a [Report]),
+    /// Time to show that the wait goes on: for so many jobs, of which this is the first.
+    Waiting(usize, &'a Report),
 }
 
 /// Where the news go.
@@ -61,8 +67,10 @@ struct Job {
     subject: Subject,
     state: State,
     next_look: Instant,
-    /// The last thorough look at the running job, and what it found.
-    last: Option<(Instant, Report)>,
+    /// The last thorough look at the running job.
+    last: Option<Instant>,
+    /// Its wrapper, whose end is the end of the wait.
+    wrapper: Option<Handle>,
     stale: Duration,
     /// The last state that was told.
     told: Option<&'static str>,
@@ -80,9 +88,13 @@ pub fn watch(config: &Config, tell: &mut Tell<'_>) -> Vec<u8> {
             return vec![2];
         }
     };
-    let (wake, woken) = mpsc::channel();
-    let mut watcher = Watcher::new(config, dir, wake);
-    watcher.run(&woken, tell)
+    match bell() {
+        Ok((bell, ringer)) => Watcher::new(config, dir, bell, ringer).run(tell),
+        Err(source) => {
+            tell(News::Failed(&DirError::io("wait for", &config.dir, source).into()));
+            vec![2]
+        }
+    }
 }
 
 /// The directory; one that is not there yet is looked for again later.
@@ -90,19 +102,31 @@ fn open(path: &Path) -> Result<Option<MonitorDir>, WatchError> {
     Ok(MonitorDir::open(path)?)
 }
 
+impl Job {
+    fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        self.wrapper.as_ref().and_then(Handle::pollable)
+    }
+}
+
 struct Watcher<'a> {
     config: &'a Config,
     dir: Option<MonitorDir>,
     jobs: Vec<Job>,
     changes: Option<Changes>,
-    wake: Sender<Wake>,
+    bell: Bell<Wake>,
+    ringer: Ringer<Wake>,
     began: Instant,
     looked: Instant,
     next_tick: Option<Instant>,
 }
 
 impl<'a> Watcher<'a> {
-    fn new(config: &'a Config, dir: Option<MonitorDir>, wake: Sender<Wake>) -> Self {
+    fn new(
+        config: &'a Config,
+        dir: Option<MonitorDir>,
+        bell: Bell<Wake>,
+        ringer: Ringer<Wake>,
+    ) -> Self {
         let now = Instant::now();
         let path = dir.as_ref().map_or(config.dir.as_path(), MonitorDir::path);
         let job = |name| Job {
@@ -110,6 +134,7 @@ impl<'a> Watcher<'a> {
             state: State::Watched,
             next_look: now,
             last: None,
+            wrapper: None,
             stale: Duration::MAX,
             told: None,
             tried: None,
@@ -119,14 +144,15 @@ impl<'a> Watcher<'a> {
             jobs: config.names.iter().map(job).collect(),
             dir,
             changes: None,
-            wake,
+            bell,
+            ringer,
             began: now,
             looked: now,
             next_tick: config.tick.map(|tick| now + tick),
         }
     }
 
-    fn run(&mut self, woken: &Receiver<Wake>, tell: &mut Tell<'_>) -> Vec<u8> {
+    fn run(&mut self, tell: &mut Tell<'_>) -> Vec<u8> {
         let any = self.config.mode == Mode::Wait { any: true };
         loop {
             for i in 0..self.jobs.len() {
@@ -147,7 +173,7 @@ impl<'a> Watcher<'a> {
                 break;
             }
             self.tick(tell);
-            self.wait(woken, deadline);
+            self.wait(deadline);
         }
         self.jobs
             .iter()
@@ -160,18 +186,30 @@ impl<'a> Watcher<'a> {
     }
 
     /// Sleeps until a job changes or the next look is due.
-    fn wait(&mut self, woken: &Receiver<Wake>, deadline: Option<Instant>) {
+    fn wait(&mut self, deadline: Option<Instant>) {
         let now = Instant::now();
         let watched = self.jobs.iter().filter(|job| matches!(job.state, State::Watched));
         let due = watched.map(|job| job.next_look).chain(deadline).chain(self.next_tick).min();
         let rest = due.map_or(TICK, |due| due.saturating_duration_since(now)).min(TICK);
-        let mut next = woken.recv_timeout(rest).ok();
-        while let Some(wake) = next {
+        let wrappers: Vec<usize> =
+            (0..self.jobs.len()).filter(|i| self.jobs[*i].pollable().is_some()).collect();
+        let mut polled = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+        let fds = wrappers.iter().filter_map(|i| self.jobs[*i].pollable());
+        polled.extend(fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        // Rounded up: waking a moment early would be a round for nothing.
+        let timeout = PollTimeout::try_from(rest + Duration::from_micros(999));
+        let _ = nix::poll::poll(&mut polled, timeout.unwrap_or(PollTimeout::MAX));
+        let ended = polled[1..].iter().map(|fd| fd.any() == Some(true)).collect::<Vec<_>>();
+        for (i, _) in wrappers.into_iter().zip(ended).filter(|(_, ended)| *ended) {
+            self.jobs[i].wrapper = None;
+            self.jobs[i].last = None;
+            self.jobs[i].next_look = Instant::now();
+        }
+        for wake in self.bell.answer().collect::<Vec<_>>() {
             match wake {
                 Wake::Changed(i) => self.jobs[i].next_look = Instant::now(),
                 Wake::Concluded(i, how) => self.conclude(i, how),
             }
-            next = woken.try_recv().ok();
         }
         // Looks are never further apart than planned, unless somebody stopped or starved us.
         let gap = self.looked.elapsed();
@@ -208,7 +246,7 @@ impl<'a> Watcher<'a> {
             }
         }
         let Some(dir) = self.dir.clone() else { return self.look_missing(i, tell) };
-        if self.changes.is_some() && self.may_skip(i, &dir) {
+        if self.may_skip(i, &dir) {
             self.plan(i, TICK);
             return;
         }
@@ -221,9 +259,8 @@ impl<'a> Watcher<'a> {
     /// Nothing has happened since the last thorough look, which is not long ago.
     fn may_skip(&mut self, i: usize, dir: &MonitorDir) -> bool {
         let job = &mut self.jobs[i];
-        let recent = |(at, _): &(Instant, Report)| at.elapsed() < self.config.poll_interval;
         !self.config.events
-            && job.last.as_ref().is_some_and(recent)
+            && job.last.is_some_and(|last| last.elapsed() < self.config.poll_interval)
             && !job.subject.has_news(dir, job.stale)
     }
 
@@ -280,38 +317,52 @@ impl<'a> Watcher<'a> {
     }
 
     fn running(&mut self, i: usize, dir: &MonitorDir, seen: &Observation, tell: &mut Tell<'_>) {
-        self.jobs[i].stale = seen.limits.stale;
-        let report = Report::of(
-            dir,
-            &self.jobs[i].subject,
-            seen,
-            &Judgement::Running,
-            Note::default(),
-            self.config,
-        );
         if self.is_one_look() {
-            return self.give_report(i, &report, tell);
+            return self.give(i, dir, seen, &Judgement::Running, Note::default(), tell);
         }
         if self.config.events {
-            self.tell_event(i, seen, &report, tell);
+            self.tell_event(i, dir, seen, tell);
         }
-        self.jobs[i].last = Some((Instant::now(), report));
-        // Subscribe, then read: what happened before the subscription is seen by this next look.
-        if self.changes.is_none() {
-            let subjects: Vec<Subject> = self.jobs.iter().map(|job| job.subject.clone()).collect();
-            self.changes = Some(Changes::open(&subjects, self.config.events, &self.wake));
-        }
-        let fresh =
-            self.changes.as_mut().is_some_and(|changes| changes.follow(i, &self.jobs[i].subject));
-        if fresh {
+        self.jobs[i].stale = seen.limits.stale;
+        self.jobs[i].last = Some(Instant::now());
+        if self.subscribe(i, seen) {
+            // Subscribe, then read: what happened before is seen by one more look.
+            self.jobs[i].last = None;
             self.jobs[i].next_look = Instant::now();
         } else {
             self.plan(i, TICK);
         }
     }
 
-    fn tell_event(&mut self, i: usize, seen: &Observation, report: &Report, tell: &mut Tell<'_>) {
+    /// Makes sure that a change of the job wakes us; true if from now on only.
+    ///
+    /// A wrapper on this machine wakes by its own end, which costs nothing while it runs, and
+    /// nothing when we end (closing an inotify instance was seen to take up to 20 ms). Where that
+    /// cannot be had, or every beat is to be told, its heartbeat file wakes us.
+    fn subscribe(&mut self, i: usize, seen: &Observation) -> bool {
+        if let Writer::Ours(record) = &seen.writer
+            && !self.config.events
+            && self.jobs.len() <= MOST_HANDLES
+        {
+            if self.jobs[i].pollable().is_some() {
+                return false;
+            }
+            self.jobs[i].wrapper = claim::hold_wrapper(record);
+            if self.jobs[i].pollable().is_some() {
+                return true;
+            }
+        }
+        let subjects = || self.jobs.iter().map(|job| job.subject.clone()).collect::<Vec<_>>();
+        if self.changes.is_none() {
+            self.changes = Some(Changes::open(&subjects(), self.config.events, &self.ringer));
+        }
+        let subject = &self.jobs[i].subject;
+        self.changes.as_mut().is_some_and(|changes| changes.follow(i, subject))
+    }
+
+    fn tell_event(&mut self, i: usize, dir: &MonitorDir, seen: &Observation, tell: &mut Tell<'_>) {
         let Writer::Ours(record) = &seen.writer else { return };
+        let report = self.report(i, dir, seen, &Judgement::Running);
         let interval = seconds(record.interval_s).unwrap_or(TICK);
         let quiet = report.quiet_s.and_then(seconds).unwrap_or_default();
         let state = if record.stuck.is_some() {
@@ -352,12 +403,12 @@ impl<'a> Watcher<'a> {
 
     /// Ends the job in a thread of its own, for others may need us meanwhile.
     fn end(&mut self, i: usize, dir: &MonitorDir, seen: &Observation, sentence: Sentence) {
-        let (dir, config, wake) = (dir.clone(), self.config.clone(), self.wake.clone());
+        let (dir, config, ringer) = (dir.clone(), self.config.clone(), self.ringer.clone());
         let (subject, seen) = (self.jobs[i].subject.clone(), seen.clone());
         self.jobs[i].state = State::Ending;
         std::thread::spawn(move || {
             let how = end::end(&dir, &subject, &seen, &sentence, &config);
-            let _ = wake.send(Wake::Concluded(i, how));
+            ringer.ring(Wake::Concluded(i, how));
         });
     }
 
@@ -409,16 +460,26 @@ impl<'a> Watcher<'a> {
             return;
         }
         self.next_tick = Some(now + tick);
-        let running: Vec<Report> = self
-            .jobs
-            .iter()
-            .filter(|job| !matches!(job.state, State::Done(_)))
-            .map(|job| {
-                let last = job.last.as_ref().map(|(_, report)| report.clone());
-                last.unwrap_or_else(|| Report::missing(&job.subject))
-            })
-            .collect();
-        tell(News::Waiting(&running));
+        let open = self.jobs.iter().filter(|job| !matches!(job.state, State::Done(_))).count();
+        let first = self.jobs.iter().position(|job| !matches!(job.state, State::Done(_)));
+        if let (Some(first), Some(dir)) = (first, self.dir.clone())
+            && let Ok(seen) = self.jobs[first].subject.observe(&dir, self.config)
+        {
+            let judgement = judge(&seen.facts, &seen.limits);
+            let report = self.report(first, &dir, &seen, &judgement);
+            tell(News::Waiting(open, &report));
+        }
+    }
+
+    fn report(
+        &self,
+        i: usize,
+        dir: &MonitorDir,
+        seen: &Observation,
+        judgement: &Judgement,
+    ) -> Report {
+        let subject = &self.jobs[i].subject;
+        Report::of(dir, subject, seen, judgement, Note::default(), self.config)
     }
 }
 
@@ -428,8 +489,8 @@ impl<'a> Watcher<'a> {
 /// If the directory cannot be read.
 pub fn list(config: &Config, tell: &mut Tell<'_>) -> Result<(), WatchError> {
     let Some(dir) = open(&config.dir)? else { return Ok(()) };
-    let entries = std::fs::read_dir(dir.path())
-        .map_err(|source| crate::os::dir::DirError::io("list", dir.path(), source))?;
+    let entries =
+        std::fs::read_dir(dir.path()).map_err(|source| DirError::io("list", dir.path(), source))?;
     let mut names: Vec<JobName> = entries
         .flatten()
         .filter_map(|entry| JobFiles::job_of(entry.file_name().to_str()?))
@@ -465,8 +526,8 @@ pub fn reset_circuits(config: &Config) -> Result<Vec<(JobName, usize)>, WatchErr
         let key = record.and_then(|record| record.circuit).map(|circuit| circuit.key);
         let key = claim::key_of(key.as_deref().unwrap_or(name.as_str()), &files);
         let path = files.history(&key);
-        let failures = crate::decide::circuit::failures(&history::read(&dir, &path)?).len();
-        history::append(&dir, &path, &Line::Reset { reset: true, at: SystemTime::now() })?;
+        let failures = failures(history::read(&dir, &path)?.newest_first()).len();
+        history::append(&dir, &path, &Line::reset_now())?;
         closed.push((key, failures));
     }
     Ok(closed)

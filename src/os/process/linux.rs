@@ -6,7 +6,7 @@ use crate::os::dir::read_all;
 use rustix::process::{Pid, PidfdFlags};
 use std::ffi::OsString;
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,12 @@ impl Handle {
         }
         let pid = Pid::from_raw(pid)?;
         rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
+    }
+
+    /// A descriptor that is readable once the process has ended; `None` where there is none.
+    #[must_use]
+    pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
     }
 
     /// Sends a signal; false if it was not delivered.
@@ -102,6 +108,7 @@ fn parse(pid: i32, bytes: &[u8]) -> Option<Stat> {
         ppid: i32::try_from(number(4)?).ok()?,
         pgrp: i32::try_from(number(5)?).ok()?,
         session: i32::try_from(number(6)?).ok()?,
+        threads: number(20)?,
         cpu_ticks: ticks(14)? + ticks(15)? + ticks(16)? + ticks(17)?,
         start: machine_ticks(ticks(22)?),
     })
@@ -109,17 +116,23 @@ fn parse(pid: i32, bytes: &[u8]) -> Option<Stat> {
 
 /// The children of a process, as the kernel lists them; may miss one that comes or goes just now.
 #[must_use]
-pub fn children(pid: i32) -> Vec<i32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    let mut children = Vec::new();
-    for task in tasks.flatten() {
-        match text(task.path().join("children")) {
-            Ok(text) => children.extend(text.split_ascii_whitespace().flat_map(str::parse::<i32>)),
-            Err(_) if !task.path().join("children").exists() && task.path().exists() => {
-                return children_by_parent(pid); // a kernel without CONFIG_PROC_CHILDREN
-            }
-            Err(_) => {}
-        }
+pub fn children(parent: &Stat) -> Vec<i32> {
+    let pid = parent.pid;
+    let of_task = |task: &Path| {
+        let text = text(task.join("children"))?;
+        Ok::<Vec<i32>, std::io::Error>(text.split_ascii_whitespace().flat_map(str::parse).collect())
+    };
+    let main = PathBuf::from(format!("/proc/{pid}/task/{pid}"));
+    let mut children = match of_task(&main) {
+        Ok(children) => children,
+        Err(_) if main.exists() => return children_by_parent(pid), // no CONFIG_PROC_CHILDREN
+        Err(_) => Vec::new(),
+    };
+    // Each thread has its own. The main one may have ended before the others: then they count on.
+    if parent.threads != 1 {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let others = tasks.map(|task| task.path()).filter(|task| *task != main);
+        children.extend(others.filter_map(|task| of_task(&task).ok()).flatten());
     }
     children
 }
@@ -234,21 +247,26 @@ const HOUSEKEEPING: &[&str] = &[
 
 /// Sums the work of all threads but the housekeeping ones. What cannot be read counts as nothing.
 #[must_use]
-pub fn work(pid: i32) -> Work {
+pub fn work(process: &Stat) -> Work {
+    let pid = process.pid;
     let mut work = Work::default();
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return work };
-    for task in tasks.flatten() {
-        let task = task.path();
-        let status = text(task.join("status")).unwrap_or_default();
-        let value = |key| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
-        let name = value("Name:").unwrap_or_default();
-        if HOUSEKEEPING.iter().any(|known| name.starts_with(known)) {
-            continue;
-        }
-        let number = |key| value(key).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        work.switches += number("voluntary_ctxt_switches:") + number("nonvoluntary_ctxt_switches:");
+    // "time on the CPU, time waiting for one, times it was given one" (sched-stats of the kernel's
+    // documentation): the last is the number of switches to the thread.
+    let mut add = |task: &Path| {
         let schedstat = text(task.join("schedstat")).unwrap_or_default();
-        work.run_ns += schedstat.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let mut numbers = schedstat.split_ascii_whitespace().map(|n| n.parse().unwrap_or(0));
+        work.run_ns += numbers.next().unwrap_or(0);
+        work.switches += numbers.nth(1).unwrap_or(0);
+    };
+    if process.threads == 1 {
+        add(&PathBuf::from(format!("/proc/{pid}/task/{pid}")));
+    } else {
+        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let name = text(task.path().join("comm")).unwrap_or_default();
+            if !HOUSEKEEPING.iter().any(|known| name.starts_with(known)) {
+                add(&task.path());
+            }
+        }
     }
     let io = text(format!("/proc/{pid}/io")).unwrap_or_default();
     work.io = io

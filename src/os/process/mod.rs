@@ -31,6 +31,8 @@ pub struct Stat {
     pub pgrp: i32,
     /// Its session.
     pub session: i32,
+    /// How many threads it has.
+    pub threads: i64,
     /// CPU time of its own and of the children it waited for, ticks.
     pub cpu_ticks: u64,
     /// Start time, ticks of the machine's boot clock.

@@ -15,6 +15,12 @@ impl Handle {
         (pid > 0).then_some(Self(pid))
     }
 
+    /// A descriptor that is readable once the process has ended; `None` where there is none.
+    #[must_use]
+    pub fn pollable(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        None
+    }
+
     /// Sends a signal; false if it was not delivered.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "there is nothing better here")]
@@ -58,6 +64,7 @@ pub fn stat(pid: i32) -> Option<Stat> {
         ppid: info.pbi_ppid.cast_signed(),
         pgrp: info.pbi_pgid.cast_signed(),
         session: 0,
+        threads: 1,
         cpu_ticks: 0,
         start: info.pbi_start_tvsec * 1_000_000 + info.pbi_start_tvusec,
     })
@@ -65,8 +72,9 @@ pub fn stat(pid: i32) -> Option<Stat> {
 
 /// The children of a process.
 #[must_use]
-pub fn children(parent: i32) -> Vec<i32> {
-    all().into_iter().filter(|pid| stat(*pid).is_some_and(|stat| stat.ppid == parent)).collect()
+pub fn children(parent: &Stat) -> Vec<i32> {
+    let is_child = |pid: &i32| stat(*pid).is_some_and(|stat| stat.ppid == parent.pid);
+    all().into_iter().filter(is_child).collect()
 }
 
 /// Every PID.
@@ -129,7 +137,7 @@ pub struct Work {
 
 /// Unknown.
 #[must_use]
-pub fn work(_pid: i32) -> Work {
+pub fn work(_process: &Stat) -> Work {
     Work::default()
 }
 
