@@ -107,17 +107,23 @@ impl Claim {
             .map_err(|e| DirError::io("write", &self.files.pid(), e))
     }
 
-    /// Puts `.pid` back if somebody deleted or replaced it. The new file is locked before it has
+    /// Puts `.pid` back if somebody deleted, replaced or overwrote it. The new file is locked before it has
     /// the name, so there is no moment at which the name stands for an unlocked file.
     ///
     /// # Errors
     /// If it cannot be made.
     pub fn keep_pid(&mut self) -> Result<(), DirError> {
         let path = self.files.pid();
-        if lock::is_at(&self.lock.file, &path) {
-            return Ok(());
-        }
         let fail = |source| DirError::io("write", &path, source);
+        if lock::is_at(&self.lock.file, &path) {
+            let mut text = [0; 16];
+            let read = self.lock.file.read_at(&mut text, 0).map_err(fail)?;
+            if text[..read] == *pid_line().as_bytes() {
+                return Ok(());
+            }
+            self.lock.file.set_len(0).map_err(fail)?;
+            return self.write_pid();
+        }
         let draft = JobFiles::draft(&path);
         self.dir.remove(&draft)?;
         let file = self.dir.create_file(&draft)?;
@@ -145,7 +151,7 @@ impl Claim {
             room.result.write(&without_extras(result, &error).pack())?;
         }
         room.status.write(result.outcome.word().bytes())?;
-        room.status.write_out();
+        disk::sync(&[&room.result, &room.status])?;
         room.result.publish()?;
         let told = self.append_history(result);
         room.status.publish()?;

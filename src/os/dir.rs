@@ -106,10 +106,11 @@ impl MonitorDir {
         &self.path
     }
 
-    /// The user its files belong to.
+    /// The users whose processes can be of its jobs: the owner, and who we are (root may act in
+    /// another user's directory).
     #[must_use]
-    pub fn uid(&self) -> u32 {
-        self.uid
+    pub fn users(&self) -> [u32; 2] {
+        [self.uid, self.me]
     }
 
     /// Refuses what stands in the place of a sentinel and is none. Nothing there is fine.

@@ -39,25 +39,13 @@ impl Draft {
         fill(&self.file, bytes).map_err(|source| DirError::io("write", &self.path, source))
     }
 
-    /// Has the kernel write the content out now. With this done for several files, the first
-    /// [`publish`](Self::publish) finds all of them in one transaction of the journal, and the
-    /// others have nothing left to wait for.
-    pub fn write_out(&self) {
-        #[cfg(target_os = "linux")]
-        start_write_out(&self.file);
-    }
-
-    /// Puts the content in place of whatever is there.
-    ///
-    /// Its name is not on disk until [`sync_dir`]; its bytes are (`rename` without them was seen to
-    /// leave an empty file after a power cut, on ext4 and XFS).
+    /// Puts the content, [`sync`]ed before, in place of whatever is there.
     ///
     /// # Errors
-    /// If it cannot be synced or renamed; what was in place stays.
+    /// If it cannot be renamed; what was in place stays.
     pub fn publish(&self) -> Result<(), DirError> {
-        let fail = |source| DirError::io("write", &self.path, source);
-        self.file.sync_data().map_err(fail)?;
-        std::fs::rename(&self.temporary, &self.path).map_err(fail)
+        std::fs::rename(&self.temporary, &self.path)
+            .map_err(|source| DirError::io("write", &self.path, source))
     }
 
     /// Puts the file, opened and in one size for good, in place of whatever is there. It is not
@@ -78,14 +66,32 @@ impl Draft {
     }
 }
 
+/// Makes the content of drafts survive a power cut. Their names do only after [`sync_dir`]: `rename`
+/// without this was seen to leave an empty file, on ext4 and XFS.
+///
+/// All of them are on their way to the disk before the first is waited for: then the journal has
+/// one transaction for all (measured on ext4: two files in 0.7 ms instead of 1.0).
+///
+/// # Errors
+/// If the disk does not take them.
+pub fn sync(drafts: &[&Draft]) -> Result<(), DirError> {
+    for draft in drafts {
+        #[cfg(target_os = "linux")]
+        write_out(&draft.file);
+    }
+    for draft in drafts {
+        draft.file.sync_data().map_err(|source| DirError::io("sync", &draft.path, source))?;
+    }
+    Ok(())
+}
+
 /// `sync_file_range(2)`: a hint only, for it leaves metadata and the disk's cache to `fdatasync`.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "no crate has sync_file_range")]
-fn start_write_out(file: &File) {
+fn write_out(file: &File) {
     use std::os::fd::AsRawFd;
-    let flags = libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
     // SAFETY: an open descriptor and plain numbers; 0 bytes means to the end.
-    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) };
+    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Makes `bytes` the whole content.

@@ -1,7 +1,7 @@
 //! `KEY.history` on disk: appended under its own lock, a run once, the newest 200 lines kept.
 
 use super::dir::{DirError, MonitorDir};
-use super::disk::{Draft, reserve_behind};
+use super::disk::{Draft, reserve_behind, sync};
 use super::lock::lock;
 use crate::protocol::history::{History, Line};
 use std::io;
@@ -52,6 +52,7 @@ pub fn append(dir: &MonitorDir, path: &Path, line: &Line) -> Result<(), DirError
         let bytes = [kept, &more].concat();
         let draft = Draft::reserve(dir, path, bytes.len() as u64)?;
         draft.write(&bytes)?;
+        sync(&[&draft])?;
         return draft.publish();
     }
     if history.0.last().is_some_and(|last| *last != b'\n') {

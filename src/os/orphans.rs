@@ -21,8 +21,8 @@ pub struct Marks<'a> {
     pub session: Option<i32>,
     /// The log, which the tree holds open for writing.
     pub log: &'a Path,
-    /// The user all of it must belong to.
-    pub uid: u32,
+    /// The users it may belong to.
+    pub users: [u32; 2],
     /// Nothing older than this can be of the run, ticks of the machine's boot clock.
     pub not_before: u64,
     /// The session's number comes from a file that anybody's program wrote: it counts only for who
@@ -55,7 +55,10 @@ pub fn find(marks: &Marks<'_>) -> Vec<Stat> {
             continue;
         }
         let Some(stat) = process::stat(pid) else { continue };
-        if !stat.lives() || stat.start < marks.not_before || process::uid(pid) != Some(marks.uid) {
+        if !stat.lives()
+            || stat.start < marks.not_before
+            || !process::uid(pid).is_some_and(|uid| marks.users.contains(&uid))
+        {
             continue;
         }
         let marked = setting.as_ref().is_some_and(|s| process::has_in_environment(pid, s))

@@ -1,6 +1,7 @@
 //! The command, executed with a clean slate: its own session, no signal blocked, the log itself as
 //! standard output and error.
 
+use super::clock::pause;
 use nix::errno::Errno;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
@@ -12,12 +13,16 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `posix_spawn` in a new session: a number the `libc` crate lacks for Apple (spawn.h there).
 #[cfg(target_os = "linux")]
 const SETSID: libc::c_short = libc::POSIX_SPAWN_SETSID;
 #[cfg(not(target_os = "linux"))]
 const SETSID: libc::c_short = 0x0400;
+
+/// How often a program that is being written is tried.
+const BUSY_TRIES: u32 = 20;
 
 /// What is to be executed.
 #[derive(Debug)]
@@ -98,7 +103,15 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<i32, SpawnError> {
     let execute = |program: &OsString, words: &[OsString]| {
         let (program, words) = (c_strings(std::slice::from_ref(program))?, c_strings(words)?);
         let ours = umask(spawn.umask);
-        let pid = posix_spawnp(&program[0], &actions, &attributes, &words, &environment);
+        let mut pid = Err(Errno::ETXTBSY);
+        for _ in 0..BUSY_TRIES {
+            pid = posix_spawnp(&program[0], &actions, &attributes, &words, &environment);
+            // Just written, and still open for writing in a process that was forked meanwhile.
+            if pid != Err(Errno::ETXTBSY) {
+                break;
+            }
+            pause(Duration::from_millis(10));
+        }
         umask(ours);
         Ok(pid.map(nix::unistd::Pid::as_raw))
     };

@@ -1,5 +1,6 @@
 //! The run itself: one loop over what can happen to it.
 
+use super::command::Command;
 use super::config::Config;
 use super::ending::{self, Cause, Ending, Scene, sender};
 use super::evidence::Looks;
@@ -13,7 +14,7 @@ use crate::os::detach::{Reporter, Side, detach};
 use crate::os::lock::Locked;
 use crate::os::notify_socket::{Manager, NotifySocket};
 use crate::os::signals::{self, Caught, Signals};
-use crate::os::spawn::{self, Spawn, SpawnError};
+use crate::os::spawn::{self, Spawn};
 use crate::os::terminal::Terminal;
 use crate::os::{clock, process, tree};
 use crate::protocol::SCHEMA;
@@ -24,14 +25,14 @@ use crate::protocol::result::{Process, RunResult};
 use crate::protocol::time::human;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, umask};
-use rustix::process::{Pid, WaitOptions, WaitStatus};
+use rustix::process::{Pid, WaitOptions};
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The largest JSON that is taken over from `.output`.
-const MAX_OUTPUT: u64 = 64 * 1024;
 /// How long what outlives the command may take to be gone after all, before it is called a survivor.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -109,16 +110,6 @@ impl RunError {
             _ => 125,
         }
     }
-}
-
-/// What became of the command so far.
-enum Command {
-    /// It could not be executed: exit code, and why.
-    NotExecuted(u8, String),
-    /// It runs under this PID.
-    Runs(i32),
-    /// It ended.
-    Ended(WaitStatus),
 }
 
 /// A run in progress.
@@ -209,17 +200,10 @@ impl<'a> Job<'a> {
         if let Some(cgroup) = &cgroup {
             cgroup.step_out();
         }
-        let command = match spawned {
-            Ok(pid) => Command::Runs(pid),
-            Err(SpawnError::NotFound(why)) => Command::NotExecuted(127, why),
-            Err(SpawnError::NotExecutable(why)) => Command::NotExecuted(126, why),
-            Err(error @ SpawnError::System { .. }) => Command::NotExecuted(125, error.to_string()),
-        };
-        if let Command::Runs(pid) = command {
-            record.child_pid = Some(pid);
-            if let Some(terminal) = &terminal {
-                terminal.lend(pid);
-            }
+        let command = Command::from(spawned);
+        record.child_pid = command.pid();
+        if let (Some(terminal), Some(pid)) = (&terminal, command.pid()) {
+            terminal.lend(pid);
         }
 
         let now = Instant::now();
@@ -263,10 +247,10 @@ impl<'a> Job<'a> {
     /// Attends the run to its end and records it.
     fn attend(mut self, reporter: Option<Reporter>) -> Result<Ended, RunError> {
         let background = reporter.is_some();
-        if let Command::NotExecuted(code, why) = &self.command {
-            let (code, why) = (*code, why.clone());
-            eprintln!("sentinel-run: {why}");
-            let result = self.result(None, &why);
+        if self.command.pid().is_none() {
+            eprintln!("sentinel-run: {}", self.command.words());
+            let result = self.result(Vec::new());
+            let code = self.command.own_exit_code(result.outcome);
             self.record(&result)?;
             if let Some(reporter) = reporter {
                 let _ = reporter.report(code);
@@ -286,8 +270,8 @@ impl<'a> Job<'a> {
         }
         self.log.look();
         self.log.finish();
-        let result = self.result(Some(survivors), "");
-        let code = self.exit_code(&result);
+        let result = self.result(survivors);
+        let code = self.command.own_exit_code(result.outcome);
         let (mut tee, log_end) = (self.tee.take(), self.log_copy());
         self.record(&result)?;
         if let (Some(tee), Some(mut log)) = (&mut tee, log_end) {
@@ -311,7 +295,7 @@ impl<'a> Job<'a> {
             self.wait();
             let now = Instant::now();
             self.reap(now);
-            if self.command_ended() && self.ending.is_none() {
+            if self.command.has_ended() && self.ending.is_none() {
                 let left = self.outliving();
                 if left.is_empty() || !self.config.kill_survivors {
                     return left;
@@ -329,10 +313,6 @@ impl<'a> Job<'a> {
 
     fn scene(&self) -> Scene<'_> {
         Scene { root: me(), cgroup: self.cgroup.as_ref() }
-    }
-
-    fn command_ended(&self) -> bool {
-        matches!(self.command, Command::Ended(..))
     }
 
     /// Sleeps until something happens or is due.
@@ -369,10 +349,14 @@ impl<'a> Job<'a> {
 
     /// Takes the status of whatever ended: the command, a helper, orphans of the tree.
     fn reap(&mut self, now: Instant) {
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+        let mut how = WaitOptions::NOHANG;
+        how.set(WaitOptions::UNTRACED, self.terminal.is_some());
+        while let Ok(Some((pid, status))) = rustix::process::wait(how) {
             let pid = Pid::as_raw(Some(pid));
-            if matches!(self.command, Command::Runs(child) if child == pid) {
-                self.command = Command::Ended(status);
+            if status.stopped() {
+                self.stop_with_command(pid);
+            } else if self.command.pid() == Some(pid) {
+                self.command = Command::Ended(ExitStatus::from_raw(status.as_raw()));
             } else if self.ending.as_ref().and_then(Ending::helper) == Some(pid) {
                 let scene = Scene { root: me(), cgroup: self.cgroup.as_ref() };
                 if let Some(ending) = &mut self.ending {
@@ -380,6 +364,15 @@ impl<'a> Job<'a> {
                 }
             }
         }
+    }
+
+    /// The command was stopped at its terminal (Ctrl-Z): give the terminal back to the shell by
+    /// stopping too, and go on when the shell says so.
+    fn stop_with_command(&self, pid: i32) {
+        let Some(terminal) = &self.terminal else { return };
+        terminal.take_back();
+        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
+        terminal.lend(pid);
     }
 
     /// What is left of the tree a moment after the command's end.
@@ -451,7 +444,7 @@ impl<'a> Job<'a> {
                 }
             }
             (libc::SIGUSR1 | libc::SIGUSR2, _) => {
-                if let Command::Runs(pid) = self.command
+                if let Some(pid) = self.command.pid()
                     && let Some(handle) = process::Handle::open(pid)
                 {
                     // Our own child, not yet reaped: the PID is its.
@@ -476,7 +469,7 @@ impl<'a> Job<'a> {
     }
 
     fn step_ending(&mut self, now: Instant) -> Option<Vec<Process>> {
-        let ended = self.command_ended();
+        let ended = self.command.has_ended();
         let scene = Scene { root: me(), cgroup: self.cgroup.as_ref() };
         let survivors = self.ending.as_mut()?.step(ended, &scene, now);
         self.reap(now);
@@ -546,38 +539,18 @@ impl<'a> Job<'a> {
     }
 
     /// The record of the end: by the cause that ended it, else as the command itself ended.
-    fn result(&mut self, survivors: Option<Vec<Process>>, why_not: &str) -> RunResult {
-        let now = SystemTime::now();
-        let (exit_code, signal, core_dumped) = match &self.command {
-            Command::NotExecuted(code, _) => (Some(i32::from(*code)), None, false),
-            Command::Runs(_) => (None, None, false),
-            Command::Ended(status) => (
-                status.exit_status(),
-                status.terminating_signal().map(signals::name),
-                libc::WCOREDUMP(status.as_raw()),
-            ),
-        };
-        let own = match (exit_code, &signal) {
-            _ if !why_not.is_empty() => why_not.to_owned(),
-            (Some(code), _) => format!("exit code {code}"),
-            (None, Some(signal)) if core_dumped => format!("killed by {signal} (core dumped)"),
-            (None, Some(signal)) => format!("killed by {signal}"),
-            (None, None) => "the command could not be ended".to_owned(),
-        };
+    fn result(&mut self, survivors: Vec<Process>) -> RunResult {
         let ending = self.ending.take();
         let diagnosis = ending.as_ref().and_then(|ending| ending.diagnosis.clone());
-        let cause = ending.and_then(|ending| ending.cause);
-        let success = exit_code == Some(0);
-        let (outcome, mut reason, ended_by) = match cause {
+        let (outcome, mut reason, ended_by) = match ending.and_then(|ending| ending.cause) {
             Some(cause) => (cause.outcome, cause.reason, cause.ended_by),
-            None if success => (Outcome::Success, own, None),
-            None => (Outcome::Failed, own, None),
+            None => (self.command.outcome(), self.command.words(), None),
         };
         if self.log.was_truncated() {
             reason += "; the log was truncated by name: write to >&2, not to /dev/stderr";
         }
-        let output = self.output().unwrap_or_else(|why| {
-            reason = format!("{reason}; {why}");
+        let output = left_output(self.prepared).unwrap_or_else(|why| {
+            reason = format!("{reason}; output not recorded: {why}");
             None
         });
         RunResult {
@@ -585,53 +558,21 @@ impl<'a> Job<'a> {
             name: self.config.name.to_string(),
             run_id: self.record.run_id.clone(),
             outcome,
-            exit_code,
-            signal,
-            core_dumped,
+            exit_code: self.command.exit_code(),
+            signal: self.command.signal(),
+            core_dumped: self.command.dumped_core(),
             reason,
             ended_by,
             started_at: self.record.started_at,
-            ended_at: now,
+            ended_at: SystemTime::now(),
             duration_s: rounded(self.began.elapsed()),
             max_rss_bytes: limits::max_rss_of_reaped(),
             cpu_s: Some(limits::cpu_of_reaped()),
             log_bytes: self.log.bytes(),
-            survivors: survivors.unwrap_or_default(),
+            survivors,
             diagnosis,
             circuit: self.prepared.circuit.clone(),
             output,
-        }
-    }
-
-    /// The JSON the command left, or why there is none although it left something.
-    fn output(&self) -> Result<Option<serde_json::Value>, String> {
-        let path = self.prepared.files.output();
-        let bytes = self.prepared.dir.read(&path, MAX_OUTPUT + 1).map_err(|e| e.to_string())?;
-        let bytes = bytes.unwrap_or_default();
-        if bytes.trim_ascii().is_empty() {
-            return Ok(None);
-        }
-        if bytes.len() as u64 > MAX_OUTPUT {
-            return Err(format!("output not recorded: more than {} KiB", MAX_OUTPUT / 1024));
-        }
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| format!("output not recorded: not JSON: {error}"))
-    }
-
-    /// The exit code of `sentinel-run`: as `timeout(1)` and the shells have it.
-    fn exit_code(&self, result: &RunResult) -> u8 {
-        if matches!(result.outcome, Outcome::Hung | Outcome::Timeout) {
-            return 124;
-        }
-        match &self.command {
-            Command::NotExecuted(code, _) => *code,
-            Command::Runs(_) => 125,
-            Command::Ended(status) => {
-                let signal = status.terminating_signal().map(|signal| 128 + signal);
-                let code = signal.or(status.exit_status()).unwrap_or(125);
-                u8::try_from(code).unwrap_or(255)
-            }
         }
     }
 
@@ -669,6 +610,23 @@ fn drain(tee: &mut Tee, log: &mut Log) {
 
 fn me() -> i32 {
     std::process::id().cast_signed()
+}
+
+/// The largest JSON that is taken over from `.output`.
+const MAX_OUTPUT: u64 = 64 * 1024;
+
+/// The JSON the command left, or why there is none although it left something.
+fn left_output(prepared: &Prepared) -> Result<Option<serde_json::Value>, String> {
+    let path = prepared.files.output();
+    let bytes = prepared.dir.read(&path, MAX_OUTPUT + 1).map_err(|e| e.to_string())?;
+    let bytes = bytes.unwrap_or_default();
+    if bytes.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    if bytes.len() as u64 > MAX_OUTPUT {
+        return Err(format!("more than {} KiB", MAX_OUTPUT / 1024));
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| format!("not JSON: {error}"))
 }
 
 /// Puts the new log in place, the last run's beside it, and an empty `.output`.

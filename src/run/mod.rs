@@ -9,6 +9,7 @@
 //! One thread; signals, the notify socket and standard output come in through one `poll`.
 
 pub mod config;
+pub mod command;
 pub mod record;
 pub mod start;
 pub mod log;

@@ -18,8 +18,9 @@ use crate::protocol::time::{human, rfc3339};
 use std::fmt::Write;
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long a start tries for the claim, which a reader may hold for a moment.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -126,15 +127,20 @@ pub fn prepare(config: &Config) -> Result<Prepared, RunError> {
         prepared.dir.check(&path)?;
     }
     prepared.dir.check(&prepared.history_path(config))?;
-    if is_locked(&prepared.dir, &prepared.files.pid())? {
-        return Err(prepared.already_running());
+    // The last run's wrapper may need a moment to be gone after its `.status`.
+    let deadline = Instant::now() + PATIENCE;
+    while is_locked(&prepared.dir, &prepared.files.pid())? {
+        if Instant::now() >= deadline {
+            return Err(prepared.already_running());
+        }
+        clock::pause(Duration::from_millis(5));
     }
     if config.enforced && !config.reset_circuit {
         let failures = failures(prepared.history(config)?.newest_first());
         prepared.admit(config, &failures, &mut None)?;
     }
     for command in &config.preflight {
-        preflight(command)?;
+        preflight(command, config.cwd.as_deref())?;
     }
     Ok(prepared)
 }
@@ -291,7 +297,7 @@ impl Prepared {
                 run_id: Some(&record.run_id),
                 session: record.child_pid,
                 log: &log,
-                uid: self.dir.uid(),
+                users: self.dir.users(),
                 not_before: record.pid_start,
                 must_name: None,
             };
@@ -355,13 +361,15 @@ fn last_outcome(history: &History, name: &str) -> Option<&'static str> {
     })
 }
 
-fn preflight(command: &str) -> Result<(), RunError> {
+/// Runs a check where the command will run.
+fn preflight(command: &str, cwd: Option<&Path>) -> Result<(), RunError> {
     let fail = |how| RunError::Preflight { command: command.to_owned(), how };
     // Standard output is the caller's for results; what a check prints is a message.
     let stderr = io::stderr();
     let output = std::os::fd::AsFd::as_fd(&stderr).try_clone_to_owned();
     let status = Command::new("sh")
         .args(["-c", command])
+        .current_dir(cwd.unwrap_or(Path::new(".")))
         .stdin(Stdio::null())
         .stdout(output.map_or_else(|_| Stdio::null(), Stdio::from))
         .status()

@@ -215,7 +215,7 @@ impl Job<'_> {
             run_id: Some(&record.run_id),
             session: record.child_pid,
             log: &log,
-            uid: self.dir.uid(),
+            users: self.dir.users(),
             not_before: record.pid_start,
             must_name: None,
         };
@@ -262,7 +262,7 @@ impl Job<'_> {
             run_id: None,
             session: pid,
             log: &log,
-            uid: self.dir.uid(),
+            users: self.dir.users(),
             not_before: self.subject.not_before(self.dir),
             must_name: Some(&self.subject.name),
         };
@@ -331,7 +331,7 @@ impl Job<'_> {
         let slack = 2 * u64::try_from(crate::os::clock::ticks_per_second()).unwrap_or(100);
         stat.pid != 1
             && !process::own_line().contains(&stat.pid)
-            && process::uid(stat.pid) == Some(self.dir.uid())
+            && process::uid(stat.pid).is_some_and(|uid| self.dir.users().contains(&uid))
             && stat.start <= not_before + slack
             && (related(stat.pid)
                 || tree::descendants(stat.pid, &[]).iter().any(|stat| related(stat.pid)))

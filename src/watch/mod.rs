@@ -10,6 +10,7 @@
 pub mod config;
 pub mod observe;
 pub mod end;
+pub mod tail;
 pub mod report;
 pub mod changes;
 mod watcher;

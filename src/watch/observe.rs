@@ -14,6 +14,7 @@ use crate::protocol::name::JobName;
 use crate::protocol::outcome::{Outcome, Word};
 use crate::protocol::result::RunResult;
 use crate::protocol::time::{human, seconds};
+use std::cell::OnceCell;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,6 +91,10 @@ pub struct Subject {
     /// Age of another writer's run, as a moment on the monotonic clock, which may lie before zero.
     began: Option<Pulse>,
     ended_since: Option<Duration>,
+    /// What the file system's clock is ahead of the monotonic one, nanoseconds.
+    ahead: OnceCell<i128>,
+    /// mtime of `.pid` at the last thorough look: another start writes it anew.
+    pid_mtime: Option<i128>,
     status: PathBuf,
     heartbeat: PathBuf,
     pid: PathBuf,
@@ -119,6 +124,8 @@ impl Subject {
             pulse: None,
             began: None,
             ended_since: None,
+            ahead: OnceCell::new(),
+            pid_mtime: None,
         }
     }
 
@@ -135,10 +142,14 @@ impl Subject {
         if std::fs::symlink_metadata(&self.status).is_ok() {
             return true;
         }
-        let beat = std::fs::symlink_metadata(&self.heartbeat);
-        let (Ok(beat), Some(pulse)) = (beat, &mut self.pulse) else { return true };
+        let mtime = |path: &Path| std::fs::symlink_metadata(path).ok().map(|meta| mtime_ns(&meta));
+        if mtime(&self.pid) != self.pid_mtime {
+            return true;
+        }
+        let beat = mtime(&self.heartbeat);
+        let (Some(beat), Some(pulse)) = (beat, &mut self.pulse) else { return true };
         let now = clock::monotonic();
-        pulse.look(mtime_ns(&beat), now);
+        pulse.look(beat, now);
         pulse.silence(now) > stale || !is_locked(dir, &self.pid).unwrap_or(false)
     }
 
@@ -161,6 +172,7 @@ impl Subject {
         // Outcome before liveness: what is read last is what was true last. A run that ends
         // between the two reads looks alive, and is seen ended at the next look.
         let mut seen = self.read(dir)?;
+        self.pid_mtime = seen.pid_meta.as_ref().map(mtime_ns);
         let cut_short = self.start_was_cut_short(dir, &seen);
         if cut_short {
             // What else is there is of the run before.
@@ -440,18 +452,26 @@ impl Subject {
         self.began.as_ref().map(|began| began.silence(now))
     }
 
-    /// Time since the mtime, on the clock of the file system: a file touched now says what time it
-    /// is there. Where none can be touched, our own clock has to do.
+    /// Time since the mtime, on the clock of the file system: a file touched once says what time it
+    /// is there, the monotonic clock says how long ago that was. Where none can be touched, our own
+    /// clock has to do.
     fn age(&self, dir: &MonitorDir, meta: &Metadata) -> Duration {
-        let probe = dir.path().join(format!(".{}.probe-{}", self.name, std::process::id()));
-        let there = dir.create_file(&probe).ok().and_then(|file| {
-            use std::os::unix::fs::FileExt;
-            file.write_all_at(b"x", 0).ok()?;
-            file.metadata().ok().map(|meta| mtime_ns(&meta))
+        let monotonic = || i128::try_from(clock::monotonic().as_nanos()).unwrap_or(0);
+        let ahead = self.ahead.get_or_init(|| {
+            let there = self.touch_probe(dir);
+            there.unwrap_or_else(|| i128::from(clock::realtime_ns())) - monotonic()
         });
-        let _ = std::fs::remove_file(&probe);
-        let now = there.unwrap_or_else(|| i128::from(clock::realtime_ns()));
-        Duration::from_nanos(u64::try_from((now - mtime_ns(meta)).max(0)).unwrap_or(u64::MAX))
+        let age = (monotonic() + ahead - mtime_ns(meta)).max(0);
+        Duration::from_nanos(u64::try_from(age).unwrap_or(u64::MAX))
+    }
+
+    fn touch_probe(&self, dir: &MonitorDir) -> Option<i128> {
+        use std::os::unix::fs::FileExt;
+        let path = dir.path().join(format!(".{}.probe-{}", self.name, std::process::id()));
+        let file = dir.create_file(&path).ok()?;
+        let written = file.write_all_at(b"x", 0).and_then(|()| file.metadata());
+        let _ = std::fs::remove_file(&path);
+        written.ok().map(|meta| mtime_ns(&meta))
     }
 }
 
@@ -462,7 +482,11 @@ impl Seen {
         match &self.heartbeat {
             // A `.pid` that names somebody else: another writer took the name, and only touches
             // what we left.
-            Some(record) if pid.is_none_or(|pid| pid == record.pid) => {
+            // (Its wrapper alive and the lock held: then only the text of `.pid` is not its own.)
+            Some(record)
+                if pid.is_none_or(|pid| pid == record.pid)
+                    || (self.locked && claim::live_wrapper(record).is_some()) =>
+            {
                 Writer::Ours(Box::new(record.clone()))
             }
             _ => Writer::Other(pid),

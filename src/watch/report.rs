@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::end::Note;
 use super::observe::{Observation, Recorded, Subject, Writer};
+use super::tail;
 use crate::decide::circuit::{Gate, failures, gate};
 use crate::decide::verdict::{Judgement, Verdict, Wrapper};
 use crate::os::dir::MonitorDir;
@@ -14,15 +15,10 @@ use crate::protocol::result::RunResult;
 use crate::protocol::time::{human, seconds};
 use serde::Serialize;
 use std::fmt::Write;
-use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, SystemTime};
 
-/// So much of a log's tail is shown at the most, bytes.
-const TAIL_BYTES: usize = 2048;
-/// A line of the tail is cut here, characters.
-const TAIL_LINE: usize = 240;
-/// So much of a log is read for its tail.
-const TAIL_READ: u64 = 64 * 1024;
+/// The lines of a running job's log are counted up to this size, bytes.
+const COUNTED_RUNNING: u64 = 16 << 20;
 
 /// The circuit, now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,8 +36,8 @@ pub struct Circuit {
 pub struct LogFile {
     /// Where.
     pub path: String,
-    /// How many lines it has.
-    pub lines: u64,
+    /// How many lines it has; null for a large log of a job that still runs.
+    pub lines: Option<u64>,
     /// How many bytes.
     pub bytes: u64,
 }
@@ -244,19 +240,12 @@ impl Report {
         let mut how = std::fs::OpenOptions::new();
         let Ok(Some(mut file)) = dir.open_file(&path, how.read(true)) else { return };
         let bytes = file.metadata().map_or(0, |meta| meta.len());
-        // Counting lines reads the whole log: only for a verdict, and once.
-        let lines = if self.verdict == Verdict::Running { None } else { count_lines(&mut file) };
-        self.log =
-            Some(LogFile { path: path.display().to_string(), lines: lines.unwrap_or(0), bytes });
+        // Counting reads the whole log. While the job runs, that may be asked for often.
+        let countable = self.verdict != Verdict::Running || bytes <= COUNTED_RUNNING;
+        let lines = if countable { tail::count_lines(&mut file) } else { None };
+        self.log = Some(LogFile { path: path.display().to_string(), lines, bytes });
         if tail > 0 {
-            let start = bytes.saturating_sub(TAIL_READ);
-            let mut end = Vec::new();
-            let read = file
-                .seek(SeekFrom::Start(start))
-                .and_then(|_| file.take(TAIL_READ).read_to_end(&mut end));
-            if read.is_ok() {
-                self.tail = last_lines(&end, tail);
-            }
+            self.tail = tail::read(file, bytes, tail);
         }
     }
 
@@ -306,7 +295,7 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = self.headline();
         let mut add = |label: &str, value: &str| {
-            let _ = write!(text, "\n{label}: {}", one_line(value));
+            let _ = write!(text, "\n{label}: {}", tail::one_line(value));
         };
         if self.verdict == Verdict::Success {
             if let Some(output) = &self.output {
@@ -341,7 +330,8 @@ impl Report {
             return text;
         }
         if let Some(log) = &self.log {
-            add("log", &format!("{} ({} lines)", log.path, log.lines));
+            let lines = log.lines.map(|lines| format!(" ({lines} lines)")).unwrap_or_default();
+            add("log", &format!("{}{lines}", log.path));
         }
         if let Some(output) = &self.output {
             add("output", &output.to_string());
@@ -351,134 +341,5 @@ impl Report {
             text += line;
         }
         text
-    }
-}
-
-fn one_line(text: &str) -> String {
-    clean(text.as_bytes()).replace('\n', " ")
-}
-
-fn count_lines(file: &mut std::fs::File) -> Option<u64> {
-    let mut buffer = vec![0; 256 * 1024];
-    let mut lines = 0;
-    let mut last = b'\n';
-    loop {
-        let read = file.read(&mut buffer).ok()?;
-        if read == 0 {
-            return Some(lines + u64::from(last != b'\n'));
-        }
-        let chunk = &buffer[..read];
-        #[expect(clippy::naive_bytecount, reason = "the compiler makes vector code of it")]
-        let newlines = chunk.iter().filter(|b| **b == b'\n').count();
-        lines += newlines as u64;
-        last = chunk[read - 1];
-    }
-}
-
-/// The last `count` lines of a log, at most [`TAIL_BYTES`] in all, without anything that could move
-/// a cursor.
-#[must_use]
-pub fn last_lines(bytes: &[u8], count: usize) -> Vec<String> {
-    let text = clean(bytes);
-    let mut room = TAIL_BYTES;
-    let mut lines = Vec::new();
-    for line in text.trim_end_matches('\n').rsplit('\n').take(count) {
-        let mut line: String = line.trim_end().to_owned();
-        if let Some((at, _)) = line.char_indices().nth(TAIL_LINE) {
-            line.truncate(at);
-            line.push('…');
-        }
-        // With its indent and its newline.
-        let Some(left) = room.checked_sub(line.len() + 5) else { break };
-        room = left;
-        lines.push(line);
-    }
-    lines.reverse();
-    if lines == [String::new()] { Vec::new() } else { lines }
-}
-
-/// Text as a terminal would leave it: escape sequences and control bytes gone, of a line that was
-/// repainted with carriage returns only the last state, invalid UTF-8 replaced.
-fn clean(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.split('\n') {
-        let line = line.trim_end_matches('\r');
-        let last = line.rsplit('\r').next().unwrap_or_default();
-        lines.push(without_escapes(last));
-    }
-    lines.join("\n")
-}
-
-fn without_escapes(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\t' => out.push(' '),
-            // ECMA-48: CSI ends with a byte from @ to ~; OSC and its like with BEL or ESC \.
-            '\u{1b}' => match chars.next() {
-                Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-                Some(']' | 'P' | 'X' | '^' | '_') => {
-                    while let Some(c) = chars.next() {
-                        if c == '\u{7}' || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
-                            break;
-                        }
-                    }
-                }
-                Some('(' | ')' | '#' | '%') => {
-                    chars.next();
-                }
-                _ => {}
-            },
-            '\u{9b}' => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-            // Controls, and what turns the direction of text around.
-            c if c.is_control()
-                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {}
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn what_a_terminal_would_leave() {
-        let table: [(&[u8], &str); 7] = [
-            (b"\x1b[31mred\x1b[0m", "red"),
-            (b"10%\r50%\r100%", "100%"),
-            (b"dos\r\nline", "dos\nline"),
-            (b"\x1b]0;title\x07x\x1b]8;;u\x1b\\y", "xy"),
-            (b"a\x08\x00b\x7f", "ab"),
-            (b"\xff\xfe", "\u{fffd}\u{fffd}"),
-            (b"a\tb", "a b"),
-        ];
-        for (bytes, expected) in table {
-            assert_eq!(clean(bytes), expected, "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn the_tail_is_bounded() {
-        assert_eq!(last_lines(b"a\nb\nc\n", 2), ["b", "c"]);
-        assert_eq!(last_lines(b"", 5), Vec::<String>::new());
-        let long = "x".repeat(9000);
-        assert_eq!(last_lines(long.as_bytes(), 5)[0].chars().count(), TAIL_LINE + 1);
-    }
-
-    proptest! {
-        #[test]
-        fn a_tail_never_exceeds_its_room_nor_moves_a_cursor(
-            bytes in prop::collection::vec(any::<u8>(), 0..5000), count in 0_usize..100,
-        ) {
-            let lines = last_lines(&bytes, count);
-            let total: usize = lines.iter().map(|line| line.len() + 5).sum();
-            prop_assert!(total <= TAIL_BYTES && lines.len() <= count);
-            prop_assert!(lines.iter().all(|line| !line.chars().any(char::is_control)));
-        }
     }
 }
