@@ -108,6 +108,7 @@ fn options(program: &str) -> Vec<String> {
         .map(|word| word.trim_end_matches(',').to_owned())
         .collect();
     found.sort();
+    found.dedup(); // a wrapped line of the help may begin with an option, too
     found
 }
 

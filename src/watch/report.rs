@@ -173,9 +173,12 @@ impl Report {
         self.progress.clone_from(&record.progress);
         self.elapsed_s = seen.facts.age.map(|age| age.as_secs_f64());
         if verdict == Verdict::Running {
-            // The record is as old as its beat.
+            // The record is as old as its beat. What moved at that look is not called quiet before
+            // the next one is due.
             let since = seen.facts.silence.unwrap_or_default().as_secs_f64();
-            self.quiet_s = Some(((record.quiet_s + since) * 1000.0).round() / 1000.0);
+            let moving = record.quiet_s <= 0.0 && since <= record.interval_s * 1.5;
+            let quiet = if moving { 0.0 } else { record.quiet_s + since };
+            self.quiet_s = Some((quiet * 1000.0).round() / 1000.0);
             self.awaits = record
                 .evidence
                 .as_ref()

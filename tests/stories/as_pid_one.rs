@@ -1,0 +1,89 @@
+//! The wrapper as the first process of a container.
+
+use crate::scene::{RUN, Scene, can, has, skip};
+
+fn container(name: &str) -> bool {
+    let able = has("unshare") && can("unshare --pid --fork --mount-proc true");
+    if !able {
+        skip(name, "no PID namespace can be made");
+    }
+    able
+}
+
+#[test]
+fn as_pid_one_it_reaps_orphans_and_records() {
+    if !container("as_pid_one_it_reaps_orphans_and_records") {
+        return;
+    }
+    let scene = Scene::new();
+    // Twenty orphans, which die as zombies of PID 1; the command waits until none is there.
+    let script = r#"
+        for n in 1 2 3 4 5 6 7 8 9 10; do (setsid sh -c 'sleep 0.05 & sleep 0.01 & exit 0' &); done
+        sleep 0.1
+        for n in $(seq 300); do
+            zombies=$(cat /proc/[0-9]*/stat 2>/dev/null | grep -c ') Z ')
+            sleeps=$(cat /proc/[0-9]*/stat 2>/dev/null | grep -c '(sleep)')
+            [ "$zombies$sleeps" = 00 ] && exit 5
+            sleep 0.1
+        done
+        exit 6"#;
+    let unshare =
+        scene.command("unshare --pid --fork --mount-proc").arg(RUN).arg("--dir").arg(scene.dir());
+    unshare.args(["job", "--", "sh", "-c", script]).finish().exits(5);
+    assert_eq!(scene.read("job.pid"), "1\n");
+    assert_eq!(scene.result("job")["exit_code"], serde_json::json!(5));
+    assert_eq!(scene.status("job").as_deref(), Some("FAILED\n"));
+    scene.watched("--once job").exits(1);
+}
+
+#[test]
+fn as_pid_one_it_is_ended_by_term() {
+    if !container("as_pid_one_it_is_ended_by_term") {
+        return;
+    }
+    let scene = Scene::new();
+    let unshare =
+        scene.command("unshare --pid --fork --mount-proc").arg(RUN).arg("--dir").arg(scene.dir());
+    let outer = unshare
+        .args(["--grace", "300ms", "job", "--", "sh", "-c", "setsid sleep 992 & sleep 993"])
+        .start();
+    scene.is_up("job");
+    let line = format!(
+        "{RUN} --dir {} --grace 300ms job -- sh -c setsid sleep 992 & sleep 993",
+        scene.dir().display()
+    );
+    // Seen from here it has another number, and is in another namespace.
+    let inside = scene.members_running(&line);
+    assert_eq!(inside.len(), 1);
+    scene.watched("--once --no-kill job").exits(5);
+    inside[0].signal(rustix::process::Signal::TERM);
+    outer.wait();
+    assert_eq!(scene.outcome("job"), "stopped");
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_job_of_another_pid_namespace_is_never_signalled() {
+    if !container("a_job_of_another_pid_namespace_is_never_signalled") {
+        return;
+    }
+    let scene = Scene::new();
+    let unshare = scene
+        .command("unshare --pid --fork --kill-child --mount-proc")
+        .arg(RUN)
+        .arg("--dir")
+        .arg(scene.dir());
+    let options = ["--beat-on", "output", "--stale", "20s", "--heartbeat-interval", "100ms"];
+    let outer = unshare.args(options).args(["job", "--", "sleep", "994"]).start();
+    scene.is_up("job");
+    scene.age("job.heartbeat", std::time::Duration::from_hours(1));
+    // Its number is 1. The watcher has a number 1 of its own, in a namespace of its own: a shell
+    // that ends when it is signalled, and tells otherwise.
+    let script = r#"trap 'echo signalled; exit 99' TERM INT HUP CONT
+        "$WATCH" --dir "$DIR" --grace 300ms --max-wait 5s job; exit $?"#;
+    let inside = scene.command("unshare --pid --fork --mount-proc sh -c").arg(script);
+    inside.finish().exits(3).never_says("signalled");
+    assert_eq!(scene.members_running("sleep 994").len(), 1);
+    drop(outer);
+    crate::scene::until("it ends with its namespace", || scene.members().is_empty());
+}

@@ -1,0 +1,150 @@
+//! The bounds a run can be given, and what it does at each.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::scene::{Scene, until};
+
+#[test]
+fn a_stale_tree_is_ended_without_a_watcher_if_asked() {
+    let scene = Scene::new();
+    let line =
+        "--end-if-stale --beat-on output --heartbeat-interval 100ms --stale 500ms --grace 300ms";
+    let hook = r#"echo "$SENTINEL_PIDS" > pids; sleep 971"#;
+    let run = scene.run(line).arg("--on-hang").arg(hook).args([
+        "job",
+        "--",
+        "sh",
+        "-c",
+        "echo $$ > own; sleep 972; :",
+    ]);
+    run.finish().exits(124);
+    let result = scene.result("job");
+    assert_eq!(result["outcome"], json!("hung"));
+    assert_eq!(scene.status("job").as_deref(), Some("FAILED\n"));
+    let own = fs::read_to_string(scene.path("own")).unwrap();
+    let pids = fs::read_to_string(scene.path("pids")).unwrap();
+    let mut listed = pids.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+    assert!(listed.any(|pid| pid == own.trim()), "{own} in {pids}");
+    // The hook itself is bounded by the grace, and leaves nothing.
+    scene.nothing_is_left();
+    scene.watched("job").exits(3);
+}
+
+#[test]
+fn a_hook_runs_before_a_watcher_ends_a_hung_tree() {
+    let scene = Scene::new();
+    let line = "--beat-on output --heartbeat-interval 100ms --stale 30s --grace 2s";
+    let run =
+        scene.run(line).arg("--on-hang").arg("ps -o args= -p ${SENTINEL_PIDS%%[!0-9]*} > seen");
+    let wrapper = run.args(["job", "--", "sleep", "973"]).start();
+    scene.is_up("job");
+    scene.age("job.heartbeat", Duration::from_hours(1));
+    scene.watched("job").exits(3);
+    wrapper.wait().exits(124);
+    assert_eq!(fs::read_to_string(scene.path("seen")).unwrap(), "sleep 973\n");
+}
+
+#[test]
+fn a_tree_that_takes_too_much_memory_is_ended() {
+    let scene = Scene::new();
+    // `tail` holds one endless line in memory, and cannot pass it on.
+    let script = "head -c 80000000 /dev/zero | tail -n 1 | sleep 974";
+    let run = scene.run("--max-memory 30M --grace 300ms job -- sh -c").arg(script);
+    let done = run.finish();
+    assert_ne!(done.code, Some(0));
+    let result = scene.result("job");
+    assert_eq!(result["outcome"], json!("failed"));
+    let reason = result["reason"].as_str().unwrap();
+    assert!(reason.contains("memory") && reason.contains("30"), "{reason}");
+    scene.nothing_is_left();
+    scene.ran("--max-memory 1G job -- true").exits(0);
+}
+
+#[test]
+fn a_tree_that_takes_too_much_of_the_processor_is_ended() {
+    let scene = Scene::new();
+    let done = scene.ran("--max-cpu 5 --grace 300ms job -- sh -c 'while :; do :; done'");
+    assert_ne!(done.code, Some(0));
+    let result = scene.result("job");
+    assert_eq!(result["outcome"], json!("failed"));
+    let reason = result["reason"].as_str().unwrap();
+    assert!(reason.to_lowercase().contains("cpu") && reason.contains('5'), "{reason}");
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_bounded_log_keeps_its_newest_bytes() {
+    let scene = Scene::new();
+    let script = "seq 1 2000000; until [ -e go ]; do sleep 0.05; done; echo the end";
+    let run = scene.run("--max-log 1M --heartbeat-interval 100ms job -- sh -c").arg(script);
+    let wrapper = run.start();
+    let on_disk = || fs::metadata(scene.file("job.log")).map_or(0, |meta| meta.blocks() * 512);
+    let tail = || {
+        let bytes = fs::read(scene.file("job.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(2000)..]).into_owned()
+    };
+    until("all is written", || tail().ends_with("\n2000000\n"));
+    until("the disk holds no more than asked", || on_disk() <= 2 << 20);
+    assert!(tail().ends_with("1999999\n2000000\n"));
+    fs::write(scene.path("go"), "").unwrap();
+    wrapper.wait().exits(0);
+    assert!(tail().ends_with("1999999\n2000000\nthe end\n"), "{}", tail());
+    assert!(on_disk() <= 2 << 20, "{} bytes on disk", on_disk());
+    // The newest megabyte is there in full: about 130,000 lines of eight bytes.
+    let bytes = fs::read(scene.file("job.log")).unwrap();
+    let whole = String::from_utf8_lossy(&bytes);
+    assert!(whole.contains("\n1900000\n"), "{} bytes kept", bytes.len());
+    scene.watched("--once --json job").exits(0);
+}
+
+#[test]
+fn a_bounded_log_of_a_failed_run_ends_with_its_last_words() {
+    let scene = Scene::new();
+    let script = "seq 1 300000; echo last words; exit 4";
+    scene.run("--max-log 64K job -- sh -c").arg(script).finish().exits(4);
+    assert!(scene.read("job.log").ends_with("300000\nlast words\n"));
+    let seen = scene.watched("--json job").exits(1).json();
+    let tail = seen["tail"].as_array().unwrap();
+    assert_eq!(tail.last(), Some(&json!("last words")));
+    assert_eq!(tail.len(), 20);
+}
+
+#[test]
+fn a_tee_copies_the_log_to_stdout_in_full() {
+    let scene = Scene::new();
+    let done = scene.ran("--tee job -- sh -c 'seq 1 50000; echo err >&2; exit 3'").exits(3);
+    assert_eq!(done.stdout, scene.read("job.log"));
+    assert!(done.stdout.ends_with("50000\nerr\n"));
+}
+
+#[test]
+fn a_slow_reader_of_the_tee_delays_no_beat() {
+    let scene = Scene::new();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let script = "seq 1 200000; echo written; sleep 975";
+    let run =
+        scene.run("--tee --beat-on alive --heartbeat-interval 100ms job -- sh -c").arg(script);
+    let wrapper = run.start_with(|command| {
+        command.stdout(writer);
+    });
+    // Nobody reads; far more than a pipe holds is written all the same.
+    until("the command was not held up", || {
+        fs::read(scene.file("job.log")).is_ok_and(|log| log.ends_with(b"written\n"))
+    });
+    scene.beats("job", 8);
+    let mut some = [0; 4];
+    reader.read_exact(&mut some).unwrap();
+    assert_eq!(&some, b"1\n2\n");
+    // Nor does a reader that went away harm the job.
+    drop(reader);
+    scene.beats("job", 8);
+    assert_eq!(scene.status("job"), None);
+    scene.stop("job");
+    wrapper.wait();
+    assert!(scene.result("job")["ended_by"]["pid"].is_u64());
+}

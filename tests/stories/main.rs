@@ -1,0 +1,30 @@
+//! What the two programs do, told from outside: each test starts the real binaries, looks at
+//! files, exit codes and processes, and knows nothing of the code.
+//!
+//! Stories wait for conditions, not for times. A story whose tool or privilege is missing says
+//! so and returns; where the variable `SENTINEL_SKIP_LOG` names a file, it is listed there.
+
+#![cfg(target_os = "linux")]
+
+mod scene;
+
+mod any_bytes;
+mod as_pid_one;
+mod circuit;
+mod claims;
+mod clocks;
+mod detach;
+mod disks;
+mod ending;
+mod evidence;
+mod hostile;
+mod hygiene;
+mod interop;
+mod killed_at_every_step;
+mod limits;
+mod lost;
+mod notify;
+mod outcomes;
+mod rough_callers;
+mod strangers;
+mod watching;
