@@ -35,11 +35,7 @@ fn main() -> ExitCode {
     // thread.
     let mut succeeded = false;
     watch(&config, &mut |news| match news {
-        News::Waiting(reports) => {
-            for report in reports {
-                println!("... {}", report.headline());
-            }
-        }
+        News::Waiting(jobs, first) => println!("... {jobs} to go; {}", first.headline()),
         News::Verdict(report) => {
             succeeded = report.verdict == Verdict::Success;
             println!("{}: {}", report.name, report.verdict);

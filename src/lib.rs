@@ -46,6 +46,9 @@
 //! });
 //! ```
 
+// They panic where the stream cannot be written: `os::say` and `cli::report` do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod protocol;
 pub mod decide;
 pub mod os;

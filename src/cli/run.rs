@@ -1,6 +1,7 @@
 //! `sentinel-run`: arguments, closing line, exit code.
 
 use super::{explain, values};
+use crate::os::say::say;
 use crate::protocol::circuit::MAX_FAILURES;
 use crate::protocol::evidence::BeatOn;
 use crate::protocol::heartbeat::STALE_BEATS;
@@ -186,14 +187,14 @@ pub fn main() -> ExitCode {
     let config = match args.lower() {
         Ok(config) => config,
         Err(why) => {
-            eprintln!("sentinel-run: {why}");
+            say(format!("sentinel-run: {why}"));
             return ExitCode::from(OWN_FAILURE);
         }
     };
     match run::run(&config) {
         Ok(ended) => report(&config, &ended),
         Err(error) => {
-            eprintln!("sentinel-run: {error}");
+            say(format!("sentinel-run: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -204,10 +205,10 @@ fn report(config: &Config, ended: &Ended) -> ExitCode {
         Ended::Over { result, code } => {
             if !config.quiet {
                 let lasted = human(seconds(result.duration_s).unwrap_or_default());
-                eprintln!(
+                say(format!(
                     "sentinel-run: {} {}: {} after {lasted}",
                     result.name, result.outcome, result.reason
-                );
+                ));
             }
             ExitCode::from(*code)
         }
@@ -219,7 +220,7 @@ fn report(config: &Config, ended: &Ended) -> ExitCode {
         Ended::InBackground => ExitCode::SUCCESS,
         Ended::Reset => {
             if !config.quiet {
-                eprintln!("sentinel-run: the circuit {} is closed", config.circuit_key);
+                say(format!("sentinel-run: the circuit {} is closed", config.circuit_key));
             }
             ExitCode::SUCCESS
         }

@@ -3,6 +3,7 @@
 use super::report::line;
 use super::{explain, values};
 use crate::decide::verdict::{Verdict, overall};
+use crate::os::say::{paint, say};
 use crate::protocol::name::JobName;
 use crate::protocol::time::rfc3339;
 use crate::watch::config::{Config, Kill, Mode, POLL, START_WAIT, TAIL};
@@ -209,7 +210,7 @@ pub fn main() -> ExitCode {
 }
 
 fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("sentinel-watch: {why}");
+    say(format!("sentinel-watch: {why}"));
     ExitCode::from(2)
 }
 
@@ -255,7 +256,7 @@ struct Show {
 impl Show {
     fn news(&mut self, news: News<'_>) {
         if !matches!(news, News::Waiting(..)) && std::mem::take(&mut self.painted) {
-            eprint!("\r\x1b[K");
+            paint("");
         }
         match news {
             News::Verdict(report) if self.json => {
@@ -266,7 +267,7 @@ impl Show {
                 Form::Lines => line(&report.headline()),
                 Form::Events => event(&report.name, report.verdict.as_str(), &report.detail()),
             },
-            News::Failed(error) => eprintln!("sentinel-watch: {error}"),
+            News::Failed(error) => say(format!("sentinel-watch: {error}")),
             News::Event { name, state, detail } if self.json => line(
                 &serde_json::json!({
                     "time": rfc3339(SystemTime::now()),
@@ -290,9 +291,9 @@ impl Show {
         if self.live {
             self.painted = true;
             let text: String = text.chars().take(columns() - 1).collect();
-            eprint!("\r\x1b[K{text}");
+            paint(&text);
         } else {
-            eprintln!("{text}");
+            say(text);
         }
     }
 }

@@ -145,7 +145,7 @@ impl Claim {
     /// # Errors
     /// If `.result` or `.status` could not be written. A history that cannot be written is said
     /// in the error too, but stops nothing.
-    pub fn record(self, result: &RunResult, room: Room) -> Result<(), DirError> {
+    pub fn record(self, result: &RunResult, room: &Room) -> Result<(), DirError> {
         if let Err(error) = room.result.write(&result.pack()) {
             // On a full disk there is the room taken at start, for what matters most.
             room.result.write(&without_extras(result, &error).pack())?;

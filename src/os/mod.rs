@@ -3,6 +3,7 @@
 //! Nothing here decides. Linux and portable POSIX stand side by side behind the same names; where
 //! a platform cannot know something it says "unknown", and unknown is never taken for dead.
 
+pub mod say;
 pub mod clock;
 pub mod bell;
 pub mod dir;
@@ -12,7 +13,6 @@ pub mod process;
 pub mod tree;
 pub mod orphans;
 pub mod signals;
-pub mod terminal;
 pub mod spawn;
 pub mod cgroup;
 pub mod notify_socket;

@@ -35,8 +35,9 @@ pub struct Spawn<'a> {
     pub stdin: Option<&'a File>,
     /// Standard output and error.
     pub output: &'a File,
-    /// A process group in the caller's session instead of a session of its own: for a command that
-    /// is to have the caller's terminal.
+    /// Stay in our session and process group instead of getting a session of its own: for a
+    /// command that is to have our terminal, keys and job control included. (A group of its own
+    /// could be made the terminal's only after it was executed, when it may have asked for input.)
     pub keep_session: bool,
     /// The umask it gets.
     pub umask: Mode,
@@ -81,13 +82,11 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<i32, SpawnError> {
     actions.add_dup2(spawn.output.as_raw_fd(), 2).map_err(system)?;
 
     let mut attributes = PosixSpawnAttr::init().map_err(system)?;
-    let own = if spawn.keep_session {
-        PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
-    } else {
-        PosixSpawnFlags::from_bits_retain(i32::from(SETSID))
-    };
-    let flags =
-        own | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
+    let mut flags =
+        PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
+    if !spawn.keep_session {
+        flags |= PosixSpawnFlags::from_bits_retain(i32::from(SETSID));
+    }
     attributes.set_flags(flags).map_err(system)?;
     attributes.set_sigmask(&SigSet::empty()).map_err(system)?;
     // Rust ignores PIPE at start; what else is ignored was ignored by our caller, and stays so.

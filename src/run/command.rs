@@ -115,7 +115,7 @@ mod tests {
             (ended(0), Outcome::Success, 0, "exit code 0"),
             (ended(3 << 8), Outcome::Failed, 3, "exit code 3"),
             (ended(9), Outcome::Failed, 137, "killed by SIGKILL"),
-            (ended(11 | 0x80), Outcome::Failed, 139, "killed by SIGSEGV (core dumped)"),
+            (ended(0x80 | 0x0b), Outcome::Failed, 139, "killed by SIGSEGV (core dumped)"),
             (ended(15), Outcome::Hung, 124, "killed by SIGTERM"),
             (ended(0), Outcome::Timeout, 124, "exit code 0"),
         ];

@@ -2,6 +2,7 @@
 
 use crate::os::cgroup::Cgroup;
 use crate::os::process::{self, Stat};
+use crate::os::say::say;
 use crate::os::tree;
 use crate::protocol::outcome::Outcome;
 use crate::protocol::result::{EndedBy, Process};
@@ -167,7 +168,7 @@ fn examine(command: &str, members: &[Stat]) -> Option<Child> {
         .stdin(Stdio::null())
         .process_group(0)
         .spawn()
-        .inspect_err(|error| eprintln!("sentinel-run: cannot run --on-hang: {error}"))
+        .inspect_err(|error| say(format!("sentinel-run: cannot run --on-hang: {error}")))
         .ok()
 }
 

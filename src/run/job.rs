@@ -13,9 +13,9 @@ use crate::os::claim::{Claim, Pulse, Room};
 use crate::os::detach::{Reporter, Side, detach};
 use crate::os::lock::Locked;
 use crate::os::notify_socket::{Manager, NotifySocket};
+use crate::os::say::say;
 use crate::os::signals::{self, Caught, Signals};
 use crate::os::spawn::{self, Spawn};
-use crate::os::terminal::Terminal;
 use crate::os::{clock, process, tree};
 use crate::protocol::SCHEMA;
 use crate::protocol::evidence::Evidence;
@@ -27,6 +27,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, umask};
 use rustix::process::{Pid, WaitOptions};
 use std::fs::File;
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -93,7 +94,7 @@ pub fn run(config: &Config) -> Result<Ended, RunError> {
         (Ok(job), reporter) => job.attend(reporter),
         (Err(error), None) => Err(error),
         (Err(error), Some(reporter)) => {
-            eprintln!("sentinel-run: {error}");
+            say(format!("sentinel-run: {error}"));
             let _ = reporter.report(error.exit_code());
             Ok(Ended::InBackground)
         }
@@ -127,7 +128,8 @@ struct Job<'a> {
     socket: Option<NotifySocket>,
     manager: Option<Manager>,
     cgroup: Option<Cgroup>,
-    terminal: Option<Terminal>,
+    /// The command is in our process group: what a terminal's keys send reaches it as well.
+    shares_terminal: bool,
     command: Command,
     log: Log,
     tee: Option<Tee>,
@@ -178,23 +180,23 @@ impl<'a> Job<'a> {
 
         let log = Log::new(log, config.max_log);
         if !log.can_trim() {
-            eprintln!(
+            say(format!(
                 "sentinel-run: warning: --max-log has no effect: the file system of {} can neither punch nor collapse a file",
                 dir.path().display()
-            );
+            ));
         }
         let socket = config.beat_on.names_app().then(|| NotifySocket::bind(&record.run_id));
         let socket = socket.transpose().map_err(system("open a notify socket"))?;
         let environment = environment(config, files, &record, socket.as_ref(), past);
         let cgroup = Cgroup::enter(&format!("sentinel-{}", record.run_id));
         let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
-        let terminal = if config.stdin { Terminal::on_stdin() } else { None };
+        let shares_terminal = config.stdin && std::io::stdin().is_terminal();
         let spawned = spawn::spawn(&Spawn {
             command: &config.command,
             environment,
             stdin: (!config.stdin).then_some(&null),
             output: log.file(),
-            keep_session: terminal.is_some(),
+            keep_session: shares_terminal,
             umask: caller_umask,
         });
         if let Some(cgroup) = &cgroup {
@@ -202,9 +204,6 @@ impl<'a> Job<'a> {
         }
         let command = Command::from(spawned);
         record.child_pid = command.pid();
-        if let (Some(terminal), Some(pid)) = (&terminal, command.pid()) {
-            terminal.lend(pid);
-        }
 
         let now = Instant::now();
         let mut job = Self {
@@ -221,7 +220,7 @@ impl<'a> Job<'a> {
             socket,
             manager: Manager::from_environment(),
             cgroup,
-            terminal,
+            shares_terminal,
             command,
             log,
             tee: config.tee.then(Tee::new),
@@ -248,7 +247,7 @@ impl<'a> Job<'a> {
     fn attend(mut self, reporter: Option<Reporter>) -> Result<Ended, RunError> {
         let background = reporter.is_some();
         if self.command.pid().is_none() {
-            eprintln!("sentinel-run: {}", self.command.words());
+            say(format!("sentinel-run: {}", self.command.words()));
             let result = self.result(Vec::new());
             let code = self.command.own_exit_code(result.outcome);
             self.record(&result)?;
@@ -265,9 +264,6 @@ impl<'a> Job<'a> {
             reporter.report(0).map_err(|source| RunError::System { what: "detach", source })?;
         }
         let survivors = self.until_over();
-        if let Some(terminal) = &self.terminal {
-            terminal.take_back();
-        }
         self.log.look();
         self.log.finish();
         let result = self.result(survivors);
@@ -349,13 +345,9 @@ impl<'a> Job<'a> {
 
     /// Takes the status of whatever ended: the command, a helper, orphans of the tree.
     fn reap(&mut self, now: Instant) {
-        let mut how = WaitOptions::NOHANG;
-        how.set(WaitOptions::UNTRACED, self.terminal.is_some());
-        while let Ok(Some((pid, status))) = rustix::process::wait(how) {
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             let pid = Pid::as_raw(Some(pid));
-            if status.stopped() {
-                self.stop_with_command(pid);
-            } else if self.command.pid() == Some(pid) {
+            if self.command.pid() == Some(pid) {
                 self.command = Command::Ended(ExitStatus::from_raw(status.as_raw()));
             } else if self.ending.as_ref().and_then(Ending::helper) == Some(pid) {
                 let scene = Scene { root: me(), cgroup: self.cgroup.as_ref() };
@@ -364,15 +356,6 @@ impl<'a> Job<'a> {
                 }
             }
         }
-    }
-
-    /// The command was stopped at its terminal (Ctrl-Z): give the terminal back to the shell by
-    /// stopping too, and go on when the shell says so.
-    fn stop_with_command(&self, pid: i32) {
-        let Some(terminal) = &self.terminal else { return };
-        terminal.take_back();
-        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
-        terminal.lend(pid);
     }
 
     /// What is left of the tree a moment after the command's end.
@@ -436,6 +419,9 @@ impl<'a> Job<'a> {
                 self.end(Some(cause), now);
             }
             (libc::SIGHUP, _) if !self.hangup_ends => {}
+            // Ctrl-C and Ctrl-\ are for the command, which got them too; what it makes of them is
+            // its own outcome.
+            (libc::SIGINT | libc::SIGQUIT, _) if self.shares_terminal && caught.pid == 0 => {}
             (libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT, _) => {
                 self.end(Some(stop(&signals::name(caught.signal))), now);
                 self.interrupts += u32::from(caught.signal == libc::SIGINT);
@@ -583,7 +569,7 @@ impl<'a> Job<'a> {
     }
 
     fn record(self, result: &RunResult) -> Result<(), RunError> {
-        self.claim.record(result, self.room).map_err(|source| RunError::NotRecorded {
+        self.claim.record(result, &self.room).map_err(|source| RunError::NotRecorded {
             name: result.name.clone(),
             outcome: result.outcome.as_str(),
             reason: result.reason.clone(),

@@ -8,6 +8,7 @@ use crate::os::claim::{self, Claim, NewPulse, Pulse, Room};
 use crate::os::dir::{DirError, MonitorDir};
 use crate::os::lock::{Locked, is_locked, lock};
 use crate::os::orphans::{self, Marks};
+use crate::os::say::say;
 use crate::os::{clock, history};
 use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::files::JobFiles;
@@ -271,7 +272,7 @@ impl Prepared {
         if config.enforced {
             return Err(RunError::CircuitOpen(text));
         }
-        eprintln!("sentinel-run: warning: {text}");
+        say(format!("sentinel-run: warning: {text}"));
         Ok(())
     }
 
@@ -303,10 +304,10 @@ impl Prepared {
             };
             let found = orphans::find(&marks).len();
             if found > 0 {
-                eprintln!(
+                say(format!(
                     "sentinel-run: the last run of {} lost its wrapper; ending {found} processes it left",
                     config.name
-                );
+                ));
                 lost.survivors = orphans::end(&mut || orphans::find(&marks), config.grace);
             }
         }

@@ -145,11 +145,16 @@ impl Job<'_> {
         }
     }
 
-    /// A handle on the wrapper, if it is the one that runs this run.
+    /// A handle on the wrapper, if it is the one that runs this run: it has the recorded PID and
+    /// start time, the files are still of this run, and the lock is held. Where the file system
+    /// does not show us its lock, the lock it holds on a `.pid` of its own has to be seen.
     fn wrapper(&self, record: &Heartbeat) -> Option<Handle> {
         let handle = claim::hold_wrapper(record)?;
         let now = claim::read_heartbeat(self.dir, &self.subject.files).ok().flatten()?;
-        (now.run_id == record.run_id).then_some(handle)
+        let stat = claim::live_wrapper(record)?;
+        let holds = is_locked(self.dir, &self.subject.files.pid()).unwrap_or(false)
+            || tree::is_other_job(&stat);
+        (now.run_id == record.run_id && holds).then_some(handle)
     }
 
     /// Asks a living wrapper to end and record its run; insists; does it itself in the end.
@@ -163,7 +168,13 @@ impl Job<'_> {
             ))));
         }
         let Some(wrapper) = self.wrapper(record) else {
-            return self.settle(record, sentence, Vec::new());
+            return match claim::live_wrapper(record) {
+                Some(stat) => Ok(Note(Some(format!(
+                    "not ended: {} has the recorded pid {} and start time, but holds no lock of this job",
+                    stat.comm, stat.pid
+                )))),
+                None => self.settle(record, sentence, Vec::new()),
+            };
         };
         let members = tree::descendants(record.pid, &[]);
         // 1. Ask: TERM with the reason, and CONT, for a stopped one hears nothing.
@@ -183,8 +194,10 @@ impl Job<'_> {
         let mut tree = tree::descendants(record.pid, &[]);
         tree.extend(members);
         let _ = wrapper.signal(libc::SIGKILL);
-        self.wait_for_end(record, OBSTINATE);
-        self.settle(record, sentence, tree)
+        if self.wait_for_end(record, OBSTINATE) {
+            return self.settle(record, sentence, tree);
+        }
+        Ok(Note(Some(format!("the wrapper (pid {}) could not be killed", record.pid))))
     }
 
     /// The wrapper is gone, or has just recorded: takes the claim, and if the run has no outcome
@@ -239,7 +252,7 @@ impl Job<'_> {
     fn record(&self, claim: Claim, result: &RunResult) -> Result<Note, WatchError> {
         let key = claim::key_of(&result.circuit.key, &self.subject.files);
         let room = claim.take_room(&key)?;
-        claim.record(result, room)?;
+        claim.record(result, &room)?;
         Ok(Note::default())
     }
 

@@ -328,19 +328,6 @@ impl Subject {
     ) -> Result<Recorded, DirError> {
         let path = self.files.result();
         let bytes = dir.read(&path, MAX_RESULT)?.unwrap_or_default();
-        let fits = |result: &RunResult| match writer {
-            Writer::Ours(record) => result.run_id == record.run_id,
-            // Ours all the same, if we recorded how another writer's run ended, or if only the
-            // heartbeat is missing.
-            Writer::Other(_) => {
-                seen.heartbeat_meta.is_none()
-                    || Self::run_id(writer, seen).as_ref() == Some(&result.run_id)
-            }
-        };
-        let result = RunResult::unpack(&bytes).filter(fits);
-        if let Some(result) = result.filter(|result| result.outcome.word() == *word) {
-            return Ok(Recorded::Result(Box::new(result)));
-        }
         // A result from before this run is some older run's.
         let result_meta = std::fs::symlink_metadata(&path).ok();
         let newer = match (&result_meta, &seen.pid_meta) {
@@ -348,6 +335,19 @@ impl Subject {
             (Some(_), None) => true,
             (None, _) => false,
         };
+        let fits = |result: &RunResult| match writer {
+            Writer::Ours(record) => result.run_id == record.run_id,
+            // Ours all the same, if only the heartbeat is missing or unreadable, or if we recorded
+            // how another writer's run ended.
+            Writer::Other(_) => {
+                (seen.heartbeat.is_none() && newer)
+                    || Self::run_id(writer, seen).as_ref() == Some(&result.run_id)
+            }
+        };
+        let result = RunResult::unpack(&bytes).filter(fits);
+        if let Some(result) = result.filter(|result| result.outcome.word() == *word) {
+            return Ok(Recorded::Result(Box::new(result)));
+        }
         let output = if newer { serde_json::from_slice(&bytes).ok() } else { None };
         Ok(Recorded::Word(word.clone(), output))
     }

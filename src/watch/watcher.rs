@@ -72,6 +72,8 @@ struct Job {
     /// Its wrapper, whose end is the end of the wait.
     wrapper: Option<Handle>,
     stale: Duration,
+    /// When it will have run for too long.
+    overdue: Option<Instant>,
     /// The last state that was told.
     told: Option<&'static str>,
     /// Why an ending that was tried did not come to its end.
@@ -136,6 +138,7 @@ impl<'a> Watcher<'a> {
             last: None,
             wrapper: None,
             stale: Duration::MAX,
+            overdue: None,
             told: None,
             tried: None,
         };
@@ -261,6 +264,7 @@ impl<'a> Watcher<'a> {
         let job = &mut self.jobs[i];
         !self.config.events
             && job.last.is_some_and(|last| last.elapsed() < self.config.poll_interval)
+            && job.overdue.is_none_or(|overdue| Instant::now() < overdue)
             && !job.subject.has_news(dir, job.stale)
     }
 
@@ -268,7 +272,8 @@ impl<'a> Watcher<'a> {
         let job = &mut self.jobs[i];
         let stale_in = job.subject.stale_in(job.stale) + Duration::from_millis(1);
         let rest = rest.min(self.config.poll_interval).min(stale_in.max(SOON));
-        job.next_look = Instant::now() + rest;
+        let next = Instant::now() + rest;
+        job.next_look = job.overdue.map_or(next, |overdue| overdue.max(Instant::now()).min(next));
     }
 
     fn judge(&mut self, i: usize, dir: &MonitorDir, seen: &Observation, tell: &mut Tell<'_>) {
@@ -324,6 +329,10 @@ impl<'a> Watcher<'a> {
             self.tell_event(i, dir, seen, tell);
         }
         self.jobs[i].stale = seen.limits.stale;
+        let left = |timeout: Duration| timeout.saturating_sub(seen.facts.age.unwrap_or_default());
+        self.jobs[i].overdue = seen.limits.timeout.and_then(|timeout| {
+            Instant::now().checked_add(left(timeout) + Duration::from_millis(1))
+        });
         self.jobs[i].last = Some(Instant::now());
         if self.subscribe(i, seen) {
             // Subscribe, then read: what happened before is seen by one more look.
@@ -361,7 +370,14 @@ impl<'a> Watcher<'a> {
     }
 
     fn tell_event(&mut self, i: usize, dir: &MonitorDir, seen: &Observation, tell: &mut Tell<'_>) {
-        let Writer::Ours(record) = &seen.writer else { return };
+        let Writer::Ours(record) = &seen.writer else {
+            // Of another writer's job no more is known than that it runs.
+            if self.jobs[i].told.replace("started").is_none() {
+                let (name, detail) = (&self.jobs[i].subject.name, String::new());
+                tell(News::Event { name, state: "started", detail });
+            }
+            return;
+        };
         let report = self.report(i, dir, seen, &Judgement::Running);
         let interval = seconds(record.interval_s).unwrap_or(TICK);
         let quiet = report.quiet_s.and_then(seconds).unwrap_or_default();

@@ -21,9 +21,7 @@ impl Signals {
         for signal in CAUGHT {
             set.add(Signal::try_from(signal)?);
         }
-        let mut blocked = set;
-        blocked.add(Signal::SIGTTOU); // giving the terminal back must not stop us
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None)?;
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&set), None)?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         Ok(Self(SignalFd::with_flags(&set, flags)?))
     }
