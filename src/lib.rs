@@ -49,6 +49,10 @@
 // They panic where the stream cannot be written: `os::say` and `cli::report` do not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 pub mod protocol;
 pub mod decide;
 pub mod os;

@@ -17,11 +17,6 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Room for `.result`. An output of the command that needs more is left out on a full disk.
-const RESULT_ROOM: u64 = 4096;
-/// Room for `.status`.
-const STATUS_ROOM: u64 = 16;
-
 /// The claim: the exclusive lock on `.pid`.
 #[derive(Debug)]
 pub struct Claim {
@@ -69,8 +64,8 @@ impl Claim {
     /// # Errors
     /// If there is none left, or a file cannot be made.
     pub fn take_room(&self, key: &JobName) -> Result<Room, DirError> {
-        let result = Draft::reserve(&self.dir, &self.files.result(), RESULT_ROOM)?;
-        let status = match Draft::reserve(&self.dir, &self.files.status(), STATUS_ROOM) {
+        let result = Draft::begin(&self.dir, &self.files.result())?;
+        let status = match Draft::begin(&self.dir, &self.files.status()) {
             Ok(status) => status,
             Err(error) => {
                 result.discard();
@@ -216,7 +211,7 @@ impl Pulse {
         let fits = |file: &File| file.metadata().is_ok_and(|m| m.len() == heartbeat::SIZE as u64);
         Ok(match existing.filter(fits) {
             Some(file) => NewPulse::InPlace(Self { file }),
-            None => NewPulse::Draft(Draft::reserve(dir, path, heartbeat::SIZE as u64)?),
+            None => NewPulse::Draft(Draft::begin(dir, path)?),
         })
     }
 

@@ -7,6 +7,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+/// The smallest piece of disk that a file takes, bytes, where there are no smaller ones.
+pub const BLOCK: usize = 4096;
+
 /// A file to be: hidden under its temporary name, with its room on disk already taken.
 #[derive(Debug)]
 pub struct Draft {
@@ -16,15 +19,16 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Takes `room` bytes for what `path` will hold.
+    /// Begins what `path` will hold, and takes a block of the disk for it: a byte is enough, on any
+    /// file system. What fits that block ([`BLOCK`]) can be written later, however full the disk.
     ///
     /// # Errors
     /// If there is no such room, or the directory cannot be written.
-    pub fn reserve(dir: &MonitorDir, path: &Path, room: u64) -> Result<Self, DirError> {
+    pub fn begin(dir: &MonitorDir, path: &Path) -> Result<Self, DirError> {
         let temporary = JobFiles::draft(path);
         let file = dir.create_file(&temporary)?;
         let draft = Self { file, temporary, path: path.to_owned() };
-        if let Err(source) = reserve(&draft.file, room) {
+        if let Err(source) = draft.file.write_all_at(b"\n", 0) {
             draft.discard();
             return Err(DirError::io("take room for", path, source));
         }
@@ -75,8 +79,8 @@ impl Draft {
 /// # Errors
 /// If the disk does not take them.
 pub fn sync(drafts: &[&Draft]) -> Result<(), DirError> {
+    #[cfg(target_os = "linux")]
     for draft in drafts {
-        #[cfg(target_os = "linux")]
         write_out(&draft.file);
     }
     for draft in drafts {
@@ -99,18 +103,6 @@ fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, 0)?;
     let size = bytes.len() as u64;
     if file.metadata()?.len() > size { file.set_len(size) } else { Ok(()) }
-}
-
-/// Takes disk space for the first `room` bytes of the file; its size stays as it is, so that a
-/// shorter content need not be cut off.
-fn reserve(file: &File, room: u64) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, room) {
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
-        other => return Ok(other?),
-    }
-    // Zeros take room on any file system.
-    file.write_all_at(&vec![0; usize::try_from(room).unwrap_or(0)], 0)
 }
 
 /// Takes room for `more` bytes after the end of the file, if that can be had.

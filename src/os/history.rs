@@ -50,7 +50,7 @@ pub fn append(dir: &MonitorDir, path: &Path, line: &Line) -> Result<(), DirError
     let mut more = line.pack();
     if let Some(kept) = history.without_oldest() {
         let bytes = [kept, &more].concat();
-        let draft = Draft::reserve(dir, path, bytes.len() as u64)?;
+        let draft = Draft::begin(dir, path)?;
         draft.write(&bytes)?;
         sync(&[&draft])?;
         return draft.publish();

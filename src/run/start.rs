@@ -127,7 +127,6 @@ pub fn prepare(config: &Config) -> Result<Prepared, RunError> {
     for path in prepared.files.all() {
         prepared.dir.check(&path)?;
     }
-    prepared.dir.check(&prepared.history_path(config))?;
     // The last run's wrapper may need a moment to be gone after its `.status`.
     let deadline = Instant::now() + PATIENCE;
     while is_locked(&prepared.dir, &prepared.files.pid())? {
