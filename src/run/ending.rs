@@ -45,6 +45,8 @@ pub struct Ending {
     pub diagnosis: Option<String>,
     grace: Duration,
     phase: Phase,
+    /// Looks in a row that found nothing.
+    empty_looks: u32,
 }
 
 /// The tree as the ending sees it.
@@ -53,6 +55,10 @@ pub struct Scene<'a> {
     pub root: i32,
     /// The run's cgroup, where there is one.
     pub cgroup: Option<&'a Cgroup>,
+    /// The command was reaped.
+    pub command_ended: bool,
+    /// The kernel says that this process has no child at all, not even a dead one (`ECHILD`).
+    pub childless: bool,
 }
 
 impl Scene<'_> {
@@ -83,7 +89,7 @@ impl Ending {
             Some(helper) => Phase::Examining { helper, until },
             None => ask(&members, grace, now),
         };
-        Self { cause, diagnosis, grace, phase }
+        Self { cause, diagnosis, grace, phase, empty_looks: 0 }
     }
 
     /// The PID of the `--on-hang` command, which is not of the tree.
@@ -116,12 +122,7 @@ impl Ending {
     }
 
     /// One step; what could not be ended once the ending is over, `None` while it goes on.
-    pub fn step(
-        &mut self,
-        command_ended: bool,
-        scene: &Scene<'_>,
-        now: Instant,
-    ) -> Option<Vec<Process>> {
+    pub fn step(&mut self, scene: &Scene<'_>, now: Instant) -> Option<Vec<Process>> {
         match &self.phase {
             Phase::Examining { until, .. } => {
                 if until.is_some_and(|until| now >= until) {
@@ -131,25 +132,32 @@ impl Ending {
                 None
             }
             Phase::Asked { kill_at } => {
-                if command_ended && scene.tree(None).is_empty() {
-                    return Some(Vec::new());
-                }
                 if kill_at.is_some_and(|at| now >= at) {
                     self.hurry(now);
-                    return self.step(command_ended, scene, now);
+                    return self.step(scene, now);
                 }
-                None
+                self.is_empty(scene, &scene.tree(None)).then(Vec::new)
             }
             Phase::Killing { give_up } => {
                 if let Some(cgroup) = scene.cgroup {
                     cgroup.kill();
                 }
+                let give_up = *give_up;
                 tree::kill_pass(&mut || scene.tree(None));
                 let left = scene.tree(None);
-                let over = (command_ended && left.is_empty()) || now >= *give_up;
+                let over = self.is_empty(scene, &left) || now >= give_up;
                 over.then(|| left.iter().map(Process::from).collect())
             }
         }
+    }
+
+    /// Whether nothing of the tree is left. One look that finds nothing proves nothing: what is
+    /// just being forked, or handed to us by its dying parent, can hide from it. That we have no
+    /// child at all is the proof, for all of the tree is below us; where a job of its own lives
+    /// on below us, two looks in a row have to do.
+    fn is_empty(&mut self, scene: &Scene<'_>, left: &[Stat]) -> bool {
+        self.empty_looks = if left.is_empty() { self.empty_looks + 1 } else { 0 };
+        scene.command_ended && (scene.childless || self.empty_looks > 1)
     }
 }
 

@@ -131,6 +131,8 @@ struct Job<'a> {
     /// The command is in our process group: what a terminal's keys send reaches it as well.
     shares_terminal: bool,
     command: Command,
+    /// At the last reaping there was no child at all.
+    childless: bool,
     log: Log,
     tee: Option<Tee>,
     looks: Looks,
@@ -222,6 +224,7 @@ impl<'a> Job<'a> {
             cgroup,
             shares_terminal,
             command,
+            childless: false,
             log,
             tee: config.tee.then(Tee::new),
             looks: Looks::begin(&config.beat_on, now),
@@ -308,7 +311,9 @@ impl<'a> Job<'a> {
     }
 
     fn scene(&self) -> Scene<'_> {
-        Scene { root: me(), cgroup: self.cgroup.as_ref() }
+        let command_ended = self.command.has_ended();
+        let childless = self.childless;
+        Scene { root: me(), cgroup: self.cgroup.as_ref(), command_ended, childless }
     }
 
     /// Sleeps until something happens or is due.
@@ -345,30 +350,31 @@ impl<'a> Job<'a> {
 
     /// Takes the status of whatever ended: the command, a helper, orphans of the tree.
     fn reap(&mut self, now: Instant) {
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+        let mut next = rustix::process::wait(WaitOptions::NOHANG);
+        while let Ok(Some((pid, status))) = next {
             let pid = Pid::as_raw(Some(pid));
             if self.command.pid() == Some(pid) {
                 self.command = Command::Ended(ExitStatus::from_raw(status.as_raw()));
-            } else if self.ending.as_ref().and_then(Ending::helper) == Some(pid) {
-                let scene = Scene { root: me(), cgroup: self.cgroup.as_ref() };
-                if let Some(ending) = &mut self.ending {
-                    ending.examined(&scene, now);
-                }
+            } else if let Some(mut ending) = self.ending.take_if(|e| e.helper() == Some(pid)) {
+                ending.examined(&self.scene(), now);
+                self.ending = Some(ending);
             }
+            next = rustix::process::wait(WaitOptions::NOHANG);
         }
+        self.childless = matches!(next, Err(rustix::io::Errno::CHILD));
     }
 
     /// What is left of the tree a moment after the command's end.
     fn outliving(&mut self) -> Vec<Process> {
         let until = Instant::now() + SETTLE;
-        loop {
-            let left = tree::descendants(me(), &[]);
-            if left.is_empty() || Instant::now() >= until {
-                return left.iter().map(Process::from).collect();
-            }
+        while !self.childless && Instant::now() < until {
             clock::pause(Duration::from_millis(5));
             self.reap(Instant::now());
         }
+        if self.childless {
+            return Vec::new();
+        }
+        tree::descendants(me(), &[]).iter().map(Process::from).collect()
     }
 
     fn hear(&mut self, now: Instant) {
@@ -455,10 +461,9 @@ impl<'a> Job<'a> {
     }
 
     fn step_ending(&mut self, now: Instant) -> Option<Vec<Process>> {
-        let ended = self.command.has_ended();
-        let scene = Scene { root: me(), cgroup: self.cgroup.as_ref() };
-        let survivors = self.ending.as_mut()?.step(ended, &scene, now);
-        self.reap(now);
+        let mut ending = self.ending.take()?;
+        let survivors = ending.step(&self.scene(), now);
+        self.ending = Some(ending);
         survivors
     }
 
