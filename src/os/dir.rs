@@ -145,6 +145,18 @@ impl MonitorDir {
     /// # Errors
     /// If it cannot be opened, or [`check`](Self::check) would refuse it.
     pub fn open_file(&self, path: &Path, how: &mut OpenOptions) -> Result<Option<File>, DirError> {
+        Ok(self.examine(path, how)?.map(|(file, _)| file))
+    }
+
+    /// [`open_file`](Self::open_file), with what was seen of the file.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn examine(
+        &self,
+        path: &Path,
+        how: &mut OpenOptions,
+    ) -> Result<Option<(File, Metadata)>, DirError> {
         // NONBLOCK: opening a FIFO must not hang; on a regular file it means nothing.
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let file = match how.custom_flags(flags).mode(0o600).open(path) {
@@ -157,7 +169,7 @@ impl MonitorDir {
         };
         let meta = file.metadata().map_err(|source| DirError::io("examine", path, source))?;
         self.accept(path, &meta)?;
-        Ok(Some(file))
+        Ok(Some((file, meta)))
     }
 
     /// Opens a sentinel for reading and writing, made if need be.

@@ -1,7 +1,7 @@
 //! `flock` on files that may be replaced while one waits for them.
 
 use super::clock::pause;
-use super::dir::{DirError, MonitorDir};
+use super::dir::{DirError, MonitorDir, mtime_ns};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -53,15 +53,33 @@ pub fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Whether somebody holds the exclusive lock on `path`; no file, no lock.
+/// A lock file as one look finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Whether somebody holds the exclusive lock.
+    pub locked: bool,
+    /// When it was last written, nanoseconds since the epoch.
+    pub mtime: i128,
+}
+
+/// Looks at the lock on `path`; `None` if there is no such file.
 ///
 /// Tested shared and for a moment only, so that no test refuses a start.
 ///
 /// # Errors
 /// If the file cannot be opened or is refused.
+pub fn probe(dir: &MonitorDir, path: &Path) -> Result<Option<Probe>, DirError> {
+    let seen = dir.examine(path, OpenOptions::new().read(true))?;
+    Ok(seen.map(|(file, meta)| Probe {
+        locked: matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        mtime: mtime_ns(&meta),
+    }))
+}
+
+/// Whether somebody holds the exclusive lock on `path`; no file, no lock.
+///
+/// # Errors
+/// As [`probe`].
 pub fn is_locked(dir: &MonitorDir, path: &Path) -> Result<bool, DirError> {
-    let Some(file) = dir.open_file(path, OpenOptions::new().read(true))? else {
-        return Ok(false);
-    };
-    Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    Ok(probe(dir, path)?.is_some_and(|probe| probe.locked))
 }

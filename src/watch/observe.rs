@@ -5,7 +5,7 @@ use super::config::{self, Config};
 use crate::decide::pulse::Pulse;
 use crate::decide::verdict::{Facts, Limits, Wrapper};
 use crate::os::dir::{DirError, MonitorDir, mtime_ns};
-use crate::os::lock::is_locked;
+use crate::os::lock::{is_locked, probe};
 use crate::os::{claim, clock, history, process};
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
@@ -136,21 +136,23 @@ impl Subject {
         }
     }
 
-    /// Looks only at what changes when something has happened; true: observe.
+    /// Looks only at what changes when something has happened; true: observe. An outcome, another
+    /// start, a silence that has lasted too long, a lock that is free: whatever a verdict can come
+    /// from shows in one of these, for six system calls.
     #[must_use]
     pub fn has_news(&mut self, dir: &MonitorDir, stale: Duration) -> bool {
         if std::fs::symlink_metadata(&self.status).is_ok() {
             return true;
         }
-        let mtime = |path: &Path| std::fs::symlink_metadata(path).ok().map(|meta| mtime_ns(&meta));
-        if mtime(&self.pid) != self.pid_mtime {
+        let beat = std::fs::symlink_metadata(&self.heartbeat);
+        let (Ok(beat), Some(pulse)) = (beat, &mut self.pulse) else { return true };
+        let now = clock::monotonic();
+        pulse.look(mtime_ns(&beat), now);
+        if pulse.silence(now) > stale {
             return true;
         }
-        let beat = mtime(&self.heartbeat);
-        let (Some(beat), Some(pulse)) = (beat, &mut self.pulse) else { return true };
-        let now = clock::monotonic();
-        pulse.look(beat, now);
-        pulse.silence(now) > stale || !is_locked(dir, &self.pid).unwrap_or(false)
+        let Ok(Some(pid)) = probe(dir, &self.pid) else { return true };
+        !pid.locked || Some(pid.mtime) != self.pid_mtime
     }
 
     /// The moment, from now, at which the run would be stale.

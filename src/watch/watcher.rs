@@ -67,8 +67,8 @@ struct Job {
     subject: Subject,
     state: State,
     next_look: Instant,
-    /// The last thorough look at the running job.
-    last: Option<Instant>,
+    /// It was seen running, and nothing has been heard since.
+    observed: bool,
     /// Its wrapper, whose end is the end of the wait.
     wrapper: Option<Handle>,
     stale: Duration,
@@ -118,6 +118,8 @@ struct Watcher<'a> {
     bell: Bell<Wake>,
     ringer: Ringer<Wake>,
     began: Instant,
+    /// When this round of looks began.
+    now: Instant,
     looked: Instant,
     next_tick: Option<Instant>,
 }
@@ -135,7 +137,7 @@ impl<'a> Watcher<'a> {
             subject: Subject::new(path, name),
             state: State::Watched,
             next_look: now,
-            last: None,
+            observed: false,
             wrapper: None,
             stale: Duration::MAX,
             overdue: None,
@@ -150,6 +152,7 @@ impl<'a> Watcher<'a> {
             bell,
             ringer,
             began: now,
+            now,
             looked: now,
             next_tick: config.tick.map(|tick| now + tick),
         }
@@ -158,6 +161,7 @@ impl<'a> Watcher<'a> {
     fn run(&mut self, tell: &mut Tell<'_>) -> Vec<u8> {
         let any = self.config.mode == Mode::Wait { any: true };
         loop {
+            self.now = Instant::now();
             for i in 0..self.jobs.len() {
                 self.look(i, tell);
                 if any && let State::Done(code) = self.jobs[i].state {
@@ -205,12 +209,15 @@ impl<'a> Watcher<'a> {
         let ended = polled[1..].iter().map(|fd| fd.any() == Some(true)).collect::<Vec<_>>();
         for (i, _) in wrappers.into_iter().zip(ended).filter(|(_, ended)| *ended) {
             self.jobs[i].wrapper = None;
-            self.jobs[i].last = None;
+            self.jobs[i].observed = false;
             self.jobs[i].next_look = Instant::now();
         }
         for wake in self.bell.answer().collect::<Vec<_>>() {
             match wake {
-                Wake::Changed(i) => self.jobs[i].next_look = Instant::now(),
+                Wake::Changed(i) => {
+                    self.jobs[i].observed = false;
+                    self.jobs[i].next_look = Instant::now();
+                }
                 Wake::Concluded(i, how) => self.conclude(i, how),
             }
         }
@@ -238,8 +245,7 @@ impl<'a> Watcher<'a> {
     }
 
     fn look(&mut self, i: usize, tell: &mut Tell<'_>) {
-        let now = Instant::now();
-        if !matches!(self.jobs[i].state, State::Watched) || now < self.jobs[i].next_look {
+        if !matches!(self.jobs[i].state, State::Watched) || self.now < self.jobs[i].next_look {
             return;
         }
         if self.dir.is_none() {
@@ -250,7 +256,7 @@ impl<'a> Watcher<'a> {
         }
         let Some(dir) = self.dir.clone() else { return self.look_missing(i, tell) };
         if self.may_skip(i, &dir) {
-            self.plan(i, TICK);
+            self.plan(i);
             return;
         }
         match self.jobs[i].subject.observe(&dir, self.config) {
@@ -259,21 +265,26 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Nothing has happened since the last thorough look, which is not long ago.
+    /// Nothing has happened since the last thorough look.
     fn may_skip(&mut self, i: usize, dir: &MonitorDir) -> bool {
         let job = &mut self.jobs[i];
-        !self.config.events
-            && job.last.is_some_and(|last| last.elapsed() < self.config.poll_interval)
-            && job.overdue.is_none_or(|overdue| Instant::now() < overdue)
+        job.observed
+            && !self.config.events
+            && job.overdue.is_none_or(|overdue| self.now < overdue)
             && !job.subject.has_news(dir, job.stale)
     }
 
-    fn plan(&mut self, i: usize, rest: Duration) {
+    /// When to look again, if nothing wakes us: at the next tick, the same for all jobs, so that a
+    /// thousand of them wake us once a second; earlier, if the job would be stale or overdue then.
+    fn plan(&mut self, i: usize) {
+        let tick = TICK.min(self.config.poll_interval);
+        let since = self.now.saturating_duration_since(self.began);
+        let passed = since.as_nanos() % tick.as_nanos().max(1);
+        let rest = tick.saturating_sub(Duration::from_nanos(u64::try_from(passed).unwrap_or(0)));
         let job = &mut self.jobs[i];
         let stale_in = job.subject.stale_in(job.stale) + Duration::from_millis(1);
-        let rest = rest.min(self.config.poll_interval).min(stale_in.max(SOON));
-        let next = Instant::now() + rest;
-        job.next_look = job.overdue.map_or(next, |overdue| overdue.max(Instant::now()).min(next));
+        let next = self.now + rest.min(stale_in.max(SOON));
+        job.next_look = job.overdue.map_or(next, |overdue| overdue.max(self.now).min(next));
     }
 
     fn judge(&mut self, i: usize, dir: &MonitorDir, seen: &Observation, tell: &mut Tell<'_>) {
@@ -333,13 +344,13 @@ impl<'a> Watcher<'a> {
         self.jobs[i].overdue = seen.limits.timeout.and_then(|timeout| {
             Instant::now().checked_add(left(timeout) + Duration::from_millis(1))
         });
-        self.jobs[i].last = Some(Instant::now());
+        self.jobs[i].observed = true;
         if self.subscribe(i, seen) {
             // Subscribe, then read: what happened before is seen by one more look.
-            self.jobs[i].last = None;
+            self.jobs[i].observed = false;
             self.jobs[i].next_look = Instant::now();
         } else {
-            self.plan(i, TICK);
+            self.plan(i);
         }
     }
 
