@@ -29,7 +29,8 @@ Exit status: the command's own; 128+N if it died of signal N; 124 ended for time
 #[expect(clippy::doc_markdown, reason = "these are the texts of --help")]
 /// Run COMMAND as the job NAME and keep its sentinel files truthful.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel-run", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "sentinel-run", version, after_help = EXAMPLES, max_term_width = 100,
+    override_usage = "sentinel-run [OPTIONS] NAME -- COMMAND [ARG]...")]
 pub struct Args {
     /// Name of the job: letters, digits, '.', '_', '-'
     name: JobName,
@@ -147,6 +148,7 @@ impl Args {
         }
         Ok(Config {
             enforced: self.circuit.is_some() || self.max_failures.is_some(),
+            circuit_named: self.circuit.is_some(),
             circuit_key: self.circuit.unwrap_or_else(|| self.name.clone()),
             max_failures: self.max_failures.unwrap_or(MAX_FAILURES),
             name: self.name,
@@ -218,9 +220,9 @@ fn report(config: &Config, ended: &Ended) -> ExitCode {
         }
         Ended::NotDetached { code } => ExitCode::from(*code),
         Ended::InBackground => ExitCode::SUCCESS,
-        Ended::Reset => {
+        Ended::Reset(key) => {
             if !config.quiet {
-                say(format!("sentinel-run: the circuit {} is closed", config.circuit_key));
+                say(format!("sentinel-run: the circuit {key} is closed"));
             }
             ExitCode::SUCCESS
         }

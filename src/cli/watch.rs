@@ -225,10 +225,15 @@ fn list(config: &Config, json: bool) -> ExitCode {
 fn reset(config: &Config) -> ExitCode {
     match watch::reset_circuits(config) {
         Ok(closed) => {
+            let mut exits = Vec::new();
             for (key, failures) in closed {
-                line(&format!("closed  {key}  {failures} failures in a row forgotten"));
+                match failures {
+                    Some(failures) => line(&format!("closed  {key}  after {failures} failures")),
+                    None => line(&format!("{}  {key}  no such job", Verdict::Missing)),
+                }
+                exits.push(if failures.is_some() { 0 } else { Verdict::Missing.exit(false) });
             }
-            ExitCode::SUCCESS
+            ExitCode::from(overall(&exits))
         }
         Err(error) => refuse(&error),
     }

@@ -11,6 +11,7 @@ use crate::protocol::history::{Line, PastRun};
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
 use crate::protocol::result::RunResult;
+use crate::protocol::sentence::Announced;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -151,6 +152,7 @@ impl Claim {
         let told = self.append_history(result);
         room.status.publish()?;
         disk::sync_dir(&self.dir)?;
+        self.dir.remove(&self.files.sentence())?;
         if let Some(file) = self
             .dir
             .open_file(&self.files.heartbeat(), OpenOptions::new().read(true).write(true))?
@@ -158,6 +160,13 @@ impl Claim {
             let _ = file.set_modified(SystemTime::now());
         }
         told
+    }
+
+    /// What a watcher has announced about this run.
+    #[must_use]
+    pub fn announced(&self, run_id: &str) -> Option<Announced> {
+        let bytes = self.dir.read(&self.files.sentence(), 4096).ok()??;
+        Announced::unpack(&bytes, run_id)
     }
 
     /// Counts a run in its circuit without writing any other file.

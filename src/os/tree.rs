@@ -81,7 +81,30 @@ pub fn kill_pass(find: &mut dyn FnMut() -> Vec<Stat>) {
     }
 }
 
-/// One process in words: `python3[42]: sleeping in futex_do_wait`.
+/// Where in the kernel a process sleeps (`/proc/PID/wchan`), and what that is called.
+const WAITS: &[(&str, &str)] = &[
+    ("nanosleep", "sleeping"),
+    ("do_wait", "waiting for a child"),
+    ("futex", "waiting for a lock"),
+    ("pipe_read", "reading a pipe"),
+    ("pipe_write", "writing to a full pipe"),
+    ("unix_stream", "waiting on a local socket"),
+    ("skb_wait", "waiting on a socket"),
+    ("sk_wait", "waiting on a socket"),
+    ("wait_woken", "waiting on a socket or terminal"),
+    ("csk_accept", "waiting for a connection"),
+    ("ep_poll", "waiting for events"),
+    ("epoll", "waiting for events"),
+    ("poll_schedule", "waiting for events"),
+    ("do_select", "waiting for events"),
+    ("sys_pause", "waiting for a signal"),
+    ("sigsuspend", "waiting for a signal"),
+    ("sigtimedwait", "waiting for a signal"),
+    ("flock", "waiting for a file lock"),
+    ("fcntl_setlk", "waiting for a file lock"),
+];
+
+/// One process in words: `python3[42]: waiting for a lock`.
 #[must_use]
 pub fn describe(stat: &Stat) -> String {
     let state = match stat.state {
@@ -92,7 +115,10 @@ pub fn describe(stat: &Stat) -> String {
         state => {
             let word = if state == 'D' { "waiting for a device" } else { "sleeping" };
             match process::sleeps_in(stat.pid) {
-                Some(function) => format!("{word} in {function}"),
+                Some(function) => match WAITS.iter().find(|(part, _)| function.contains(part)) {
+                    Some((_, known)) => (*known).to_owned(),
+                    None => format!("{word} in {function}"),
+                },
                 None => word.to_owned(),
             }
         }

@@ -87,6 +87,12 @@ impl JobFiles {
         self.dir.join(format!(".{key}.trial"))
     }
 
+    /// What a watcher has decided about the run before it has it ended from outside.
+    #[must_use]
+    pub fn sentence(&self) -> PathBuf {
+        self.dir.join(format!(".{}.sentence", self.name))
+    }
+
     /// The temporary name of `path`: hidden, so it is never taken for a job's file; fixed, because
     /// only the holder of the claim (or of the history's lock) writes it.
     #[must_use]

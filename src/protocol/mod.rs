@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod heartbeat;
 pub mod result;
 pub mod history;
+pub mod sentence;
 
 /// Version of the protocol that this crate writes.
 pub const SCHEMA: u32 = 1;

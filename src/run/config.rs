@@ -54,6 +54,8 @@ pub struct Config {
     pub preflight: Vec<String>,
     /// Whose history counts.
     pub circuit_key: JobName,
+    /// It was named by `--circuit`; otherwise it is the job's name.
+    pub circuit_named: bool,
     /// Failures in a row that open the circuit; 0: never.
     pub max_failures: u32,
     /// One trial run is allowed this long after the last failure.

@@ -20,8 +20,10 @@ use crate::os::{clock, process, tree};
 use crate::protocol::SCHEMA;
 use crate::protocol::evidence::Evidence;
 use crate::protocol::heartbeat::Heartbeat;
+use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
 use crate::protocol::result::{Process, RunResult};
+use crate::protocol::sentence::Announced;
 use crate::protocol::time::human;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, umask};
@@ -61,8 +63,8 @@ pub enum Ended {
     },
     /// This is the background's end: nobody waits for its exit code.
     InBackground,
-    /// The circuit was closed, and nothing else was asked for.
-    Reset,
+    /// This circuit was closed, and nothing else was asked for.
+    Reset(JobName),
 }
 
 /// Runs the command to its recorded end, or into the background.
@@ -73,8 +75,7 @@ pub enum Ended {
 pub fn run(config: &Config) -> Result<Ended, RunError> {
     let prepared = start::prepare(config)?;
     if config.command.is_empty() {
-        start::reset(config, &prepared)?;
-        return Ok(Ended::Reset);
+        return Ok(Ended::Reset(start::reset_last(config, &prepared)?));
     }
     let reporter = if config.detach {
         match detach().map_err(|source| RunError::System { what: "detach", source })? {
@@ -250,7 +251,9 @@ impl<'a> Job<'a> {
     fn attend(mut self, reporter: Option<Reporter>) -> Result<Ended, RunError> {
         let background = reporter.is_some();
         if self.command.pid().is_none() {
-            say(format!("sentinel-run: {}", self.command.words()));
+            if background || self.config.quiet {
+                say(format!("sentinel-run: {}", self.command.words())); // else the closing line does
+            }
             let result = self.result(Vec::new());
             let code = self.command.own_exit_code(result.outcome);
             self.record(&result)?;
@@ -401,26 +404,27 @@ impl<'a> Job<'a> {
 
     fn obey(&mut self, caught: Caught, now: Instant) {
         let by = || (caught.pid > 0).then(|| sender(caught.pid, caught.uid));
-        let stop = |what: &str| Cause {
-            outcome: Outcome::Stopped,
-            reason: match by() {
-                Some(by) => {
-                    let comm = by.comm.as_deref().unwrap_or("gone");
-                    format!("stopped by {what} from pid {} ({comm}, uid {})", by.pid, by.uid)
-                }
-                None => format!("stopped by {what}"),
-            },
-            ended_by: by(),
+        let stop = |what: &str| {
+            if let Some(announced) = self.claim.announced(&self.record.run_id) {
+                let Announced { outcome, reason, .. } = announced;
+                return Cause { outcome, reason, ended_by: by() };
+            }
+            let who = by().map(|by| {
+                let comm = by.comm.as_deref().unwrap_or("gone");
+                format!(" from pid {} ({comm}, uid {})", by.pid, by.uid)
+            });
+            let reason = format!("stopped by {what}{}", who.unwrap_or_default());
+            Cause { outcome: Outcome::Stopped, reason, ended_by: by() }
         };
         match (caught.signal, caught.value) {
             (libc::SIGTERM, Some(1)) => {
                 let silence = human(self.last_beat.elapsed());
-                let reason = format!("hung: no beat for {silence}");
+                let reason = format!("no beat for {silence}");
                 let cause = Cause { outcome: Outcome::Hung, reason, ended_by: by() };
                 self.end(Some(cause), now);
             }
             (libc::SIGTERM, Some(2)) => {
-                let reason = format!("timeout: ended after {}", human(self.began.elapsed()));
+                let reason = format!("ended after {}", human(self.began.elapsed()));
                 let cause = Cause { outcome: Outcome::Timeout, reason, ended_by: by() };
                 self.end(Some(cause), now);
             }
@@ -430,6 +434,16 @@ impl<'a> Job<'a> {
             (libc::SIGINT | libc::SIGQUIT, _) if self.shares_terminal && caught.pid == 0 => {}
             (libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT, _) => {
                 self.end(Some(stop(&signals::name(caught.signal))), now);
+                if caught.signal == libc::SIGINT
+                    && self.interrupts == 0
+                    && std::io::stderr().is_terminal()
+                {
+                    let grace = human(self.config.grace);
+                    say(format!(
+                        "sentinel-run: ending {}; KILL in {grace}, or at the next Ctrl-C",
+                        self.config.name
+                    ));
+                }
                 self.interrupts += u32::from(caught.signal == libc::SIGINT);
                 if let Some(ending) = self.ending.as_mut().filter(|_| self.interrupts >= 2) {
                     ending.hurry(now);
@@ -477,12 +491,12 @@ impl<'a> Job<'a> {
         }
         let lasted = now.saturating_duration_since(self.began);
         if let Some(timeout) = self.config.timeout.filter(|timeout| lasted >= *timeout) {
-            let reason = format!("timeout: ran longer than {}", human(timeout));
+            let reason = format!("ran longer than {}", human(timeout));
             self.end(Some(Cause { outcome: Outcome::Timeout, reason, ended_by: None }), now);
         }
         let silence = now.saturating_duration_since(self.last_beat);
         if self.config.end_if_stale && silence > self.config.stale {
-            let reason = format!("hung: no evidence of life for {}", human(silence));
+            let reason = format!("no evidence of life for {}", human(silence));
             self.end(Some(Cause { outcome: Outcome::Hung, reason, ended_by: None }), now);
         }
         if let Some(limits) = self.limits.as_mut().filter(|_| now >= self.next_limits) {
@@ -539,6 +553,9 @@ impl<'a> Job<'a> {
         };
         if self.log.was_truncated() {
             reason += "; the log was truncated by name: write to >&2, not to /dev/stderr";
+        }
+        if !survivors.is_empty() {
+            reason = format!("{reason}; left behind: {}", names(&survivors));
         }
         let output = left_output(self.prepared).unwrap_or_else(|why| {
             reason = format!("{reason}; output not recorded: {why}");
@@ -601,6 +618,15 @@ fn drain(tee: &mut Tee, log: &mut Log) {
 
 fn me() -> i32 {
     std::process::id().cast_signed()
+}
+
+/// Processes in words, the first few of them.
+fn names(processes: &[Process]) -> String {
+    const SHOWN: usize = 5;
+    let shown = processes.iter().take(SHOWN).map(|p| format!("{}[{}]", p.comm, p.pid));
+    let more = processes.len().saturating_sub(SHOWN);
+    let more = (more > 0).then(|| format!("{more} more"));
+    shown.chain(more).collect::<Vec<_>>().join(", ")
 }
 
 /// The largest JSON that is taken over from `.output`.

@@ -14,6 +14,7 @@ use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::history::{History, Line, PastRun};
+use crate::protocol::name::JobName;
 use crate::protocol::outcome::Word;
 use crate::protocol::time::{human, rfc3339};
 use std::fmt::Write;
@@ -170,7 +171,8 @@ fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest
     // Again, now that nobody else can start: another run may have failed in between.
     let mut trial = None;
     if config.reset_circuit {
-        reset(config, prepared)?;
+        let path = prepared.history_path(config);
+        history::append(&prepared.dir, &path, &Line::reset_now())?;
     }
     let history = prepared.history(config)?;
     let failures = failures(history.newest_first());
@@ -214,13 +216,17 @@ fn new_log(prepared: &Prepared) -> Result<File, DirError> {
     Ok(file)
 }
 
-/// Closes the circuit.
+/// Closes the circuit that the job's last run counted in, unless another was named.
 ///
 /// # Errors
 /// If the history cannot be written.
-pub fn reset(config: &Config, prepared: &Prepared) -> Result<(), RunError> {
-    let path = prepared.history_path(config);
-    Ok(history::append(&prepared.dir, &path, &Line::reset_now())?)
+pub fn reset_last(config: &Config, prepared: &Prepared) -> Result<JobName, RunError> {
+    let Prepared { dir, files, .. } = prepared;
+    let record = claim::read_heartbeat(dir, files)?.filter(|_| !config.circuit_named);
+    let last = record.and_then(|record| record.circuit);
+    let key = last.map_or_else(|| config.circuit_key.clone(), |c| claim::key_of(&c.key, files));
+    history::append(dir, &files.history(&key), &Line::reset_now())?;
+    Ok(key)
 }
 
 impl Prepared {

@@ -9,7 +9,7 @@ use super::observe::{Observation, Recorded, Subject, Writer, elsewhere};
 use crate::decide::verdict::Judgement;
 use crate::os::claim::{self, Claim};
 use crate::os::clock::pause;
-use crate::os::dir::MonitorDir;
+use crate::os::dir::{DirError, MonitorDir};
 use crate::os::lock::is_locked;
 use crate::os::orphans::{self, Marks, names_job};
 use crate::os::process::{self, Handle, Stat};
@@ -18,6 +18,7 @@ use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::outcome::Outcome;
 use crate::protocol::result::{Process, RunResult};
+use crate::protocol::sentence::Announced;
 use crate::protocol::time::{human, seconds};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -49,12 +50,8 @@ impl Sentence {
     pub fn of(judgement: &Judgement) -> Option<Self> {
         let (outcome, reason) = match judgement {
             Judgement::Lost(why) => (Outcome::Lost, why.clone()),
-            Judgement::Hung(silence) => {
-                (Outcome::Hung, format!("hung: no beat for {}", human(*silence)))
-            }
-            Judgement::Overdue(age) => {
-                (Outcome::Timeout, format!("timeout: ended after {}", human(*age)))
-            }
+            Judgement::Hung(silence) => (Outcome::Hung, format!("no beat for {}", human(*silence))),
+            Judgement::Overdue(age) => (Outcome::Timeout, format!("ended after {}", human(*age))),
             Judgement::Missing | Judgement::Ended(_) | Judgement::Running => return None,
         };
         Some(Self { outcome, reason })
@@ -362,6 +359,9 @@ impl Job<'_> {
             Writer::Other(_) => None,
         };
         let grace = self.grace(record);
+        if let Some(record) = record {
+            self.announce(record, sentence)?;
+        }
         let how = self.run_command(command, seen, grace.max(KILL_COMMAND));
         if let Err(why) = how {
             return Ok(Note(Some(format!("--kill-cmd failed: {why}"))));
@@ -387,6 +387,21 @@ impl Job<'_> {
             Some(record) => self.settle(record, sentence, Vec::new()),
             None => self.other(None, seen, sentence),
         }
+    }
+
+    /// Tells the wrapper what it is going to be ended for.
+    fn announce(&self, record: &Heartbeat, sentence: &Sentence) -> Result<(), WatchError> {
+        use std::os::unix::fs::FileExt;
+        let path = self.subject.files.sentence();
+        let announced = Announced {
+            run_id: record.run_id.clone(),
+            outcome: sentence.outcome,
+            reason: sentence.reason.clone(),
+        };
+        self.dir.remove(&path)?;
+        let file = self.dir.create_file(&path)?;
+        let written = file.write_all_at(&announced.pack(), 0);
+        Ok(written.map_err(|source| DirError::io("write", &path, source))?)
     }
 
     fn run_command(

@@ -93,8 +93,10 @@ pub struct Subject {
     ended_since: Option<Duration>,
     /// What the file system's clock is ahead of the monotonic one, nanoseconds.
     ahead: OnceCell<i128>,
-    /// mtime of `.pid` at the last thorough look: another start writes it anew.
+    /// mtime of `.pid` at the last observation: another start writes it anew.
     pid_mtime: Option<i128>,
+    /// The wrapper, if it was seen alive on this machine.
+    wrapper: Option<i32>,
     status: PathBuf,
     heartbeat: PathBuf,
     pid: PathBuf,
@@ -126,6 +128,7 @@ impl Subject {
             ended_since: None,
             ahead: OnceCell::new(),
             pid_mtime: None,
+            wrapper: None,
         }
     }
 
@@ -136,11 +139,20 @@ impl Subject {
         }
     }
 
-    /// Looks only at what changes when something has happened; true: observe. An outcome, another
-    /// start, a silence that has lasted too long, a lock that is free: whatever a verdict can come
-    /// from shows in one of these, for six system calls.
+    /// Looks only at what changes when something has happened; true: observe. An outcome, a silence
+    /// that has lasted too long, a wrapper that is gone, another start: whatever a verdict can come
+    /// from shows in one of these.
+    ///
+    /// `held`: the wrapper's end would have woken us. Otherwise, between two thorough looks, it is
+    /// enough that somebody has its PID.
     #[must_use]
-    pub fn has_news(&mut self, dir: &MonitorDir, stale: Duration) -> bool {
+    pub fn has_news(
+        &mut self,
+        dir: &MonitorDir,
+        stale: Duration,
+        held: bool,
+        thorough: bool,
+    ) -> bool {
         if std::fs::symlink_metadata(&self.status).is_ok() {
             return true;
         }
@@ -151,8 +163,14 @@ impl Subject {
         if pulse.silence(now) > stale {
             return true;
         }
-        let Ok(Some(pid)) = probe(dir, &self.pid) else { return true };
-        !pid.locked || Some(pid.mtime) != self.pid_mtime
+        match self.wrapper {
+            Some(_) if held && !thorough => false,
+            Some(pid) if !thorough => !process::exists(pid),
+            _ => match probe(dir, &self.pid) {
+                Ok(Some(pid)) => !pid.locked || Some(pid.mtime) != self.pid_mtime,
+                _ => true,
+            },
+        }
     }
 
     /// The moment, from now, at which the run would be stale.
@@ -175,14 +193,20 @@ impl Subject {
         // between the two reads looks alive, and is seen ended at the next look.
         let mut seen = self.read(dir)?;
         self.pid_mtime = seen.pid_meta.as_ref().map(mtime_ns);
-        let cut_short = self.start_was_cut_short(dir, &seen);
-        if cut_short {
+        if self.status_is_of_an_older_run(dir, &seen) {
+            seen.status = None;
+        }
+        if self.start_was_cut_short(dir, &seen) {
             // What else is there is of the run before.
             seen.status = None;
             seen.heartbeat = None;
             seen.heartbeat_meta = None;
         }
         let writer = seen.writer();
+        self.wrapper = match &writer {
+            Writer::Ours(record) => claim::live_wrapper(record).map(|stat| stat.pid),
+            Writer::Other(_) => None,
+        };
         let limits = self.limits(config, &writer)?;
         let run_id = Self::run_id(&writer, &seen);
 
@@ -232,6 +256,18 @@ impl Subject {
             heartbeat_meta: meta(&files.heartbeat()),
             locked,
         })
+    }
+
+    /// Whether another writer, which removes nothing (seed 002's template), has begun a new run over
+    /// an old `.status`: its `.pid` is newer, and its process lives or is newer by far.
+    fn status_is_of_an_older_run(&self, dir: &MonitorDir, seen: &Seen) -> bool {
+        let status = std::fs::symlink_metadata(self.files.status()).ok();
+        let (Some(pid_meta), Some(status)) = (&seen.pid_meta, status) else { return false };
+        let Writer::Other(Some(pid)) = seen.writer() else { return false };
+        let lives = process::stat(pid)
+            .is_some_and(|stat| stat.lives() && !self.is_newer(dir, &stat, pid_meta));
+        let ahead = mtime_ns(pid_meta) - mtime_ns(&status);
+        ahead > 0 && (lives || ahead > i128::try_from(PID_SLACK.as_nanos()).unwrap_or(0))
     }
 
     /// Whether a start died after it had emptied `.pid` and before it had a heartbeat of its own:

@@ -301,6 +301,9 @@ impl Report {
             let _ = write!(text, "\n{label}: {}", tail::one_line(value));
         };
         if self.verdict == Verdict::Success {
+            if let Some(reason) = self.reason.as_ref().filter(|reason| *reason != "exit code 0") {
+                add("reason", reason.trim_start_matches("exit code 0; "));
+            }
             if let Some(output) = &self.output {
                 add("output", &output.to_string());
             }
@@ -332,12 +335,16 @@ impl Report {
         if self.verdict == Verdict::Running && self.tail.is_empty() {
             return text;
         }
-        if let Some(log) = &self.log {
-            let lines = log.lines.map(|lines| format!(" ({lines} lines)")).unwrap_or_default();
-            add("log", &format!("{}{lines}", log.path));
-        }
         if let Some(output) = &self.output {
             add("output", &output.to_string());
+        }
+        if let Some(log) = &self.log {
+            let lines = match log.lines {
+                None => String::new(),
+                Some(1) => " (1 line)".to_owned(),
+                Some(lines) => format!(" ({lines} lines)"),
+            };
+            add("log", &format!("{}{lines}", log.path));
         }
         for line in &self.tail {
             text += "\n    ";

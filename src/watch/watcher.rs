@@ -69,6 +69,8 @@ struct Job {
     next_look: Instant,
     /// It was seen running, and nothing has been heard since.
     observed: bool,
+    /// When to look at all there is.
+    next_thorough: Instant,
     /// Its wrapper, whose end is the end of the wait.
     wrapper: Option<Handle>,
     stale: Duration,
@@ -138,6 +140,7 @@ impl<'a> Watcher<'a> {
             state: State::Watched,
             next_look: now,
             observed: false,
+            next_thorough: now,
             wrapper: None,
             stale: Duration::MAX,
             overdue: None,
@@ -268,10 +271,15 @@ impl<'a> Watcher<'a> {
     /// Nothing has happened since the last thorough look.
     fn may_skip(&mut self, i: usize, dir: &MonitorDir) -> bool {
         let job = &mut self.jobs[i];
+        let thorough = self.now >= job.next_thorough;
+        if thorough {
+            job.next_thorough = self.now + self.config.poll_interval;
+        }
+        let held = job.pollable().is_some();
         job.observed
             && !self.config.events
             && job.overdue.is_none_or(|overdue| self.now < overdue)
-            && !job.subject.has_news(dir, job.stale)
+            && !job.subject.has_news(dir, job.stale, held, thorough)
     }
 
     /// When to look again, if nothing wakes us: at the next tick, the same for all jobs, so that a
@@ -540,22 +548,35 @@ pub fn list(config: &Config, tell: &mut Tell<'_>) -> Result<(), WatchError> {
     Ok(())
 }
 
-/// Closes the circuit of each job; how many failures each had.
+/// A circuit's key, and how many failures in a row were forgotten.
+pub type Closed = (JobName, Option<usize>);
+
+/// Closes the circuit of each job: its key and how many failures it had, `None` for a job there
+/// never was.
 ///
 /// # Errors
 /// If a history cannot be written.
-pub fn reset_circuits(config: &Config) -> Result<Vec<(JobName, usize)>, WatchError> {
+pub fn reset_circuits(config: &Config) -> Result<Vec<Closed>, WatchError> {
     let mut closed = Vec::new();
-    let Some(dir) = open(&config.dir)? else { return Ok(closed) };
+    let dir = open(&config.dir)?;
     for name in &config.names {
+        let Some(dir) = &dir else {
+            closed.push((name.clone(), None));
+            continue;
+        };
         let files = JobFiles::new(dir.path(), name);
-        let record = claim::read_heartbeat(&dir, &files)?;
+        let record = claim::read_heartbeat(dir, &files)?;
+        let known = record.is_some();
         let key = record.and_then(|record| record.circuit).map(|circuit| circuit.key);
         let key = claim::key_of(key.as_deref().unwrap_or(name.as_str()), &files);
         let path = files.history(&key);
-        let failures = failures(history::read(&dir, &path)?.newest_first()).len();
-        history::append(&dir, &path, &Line::reset_now())?;
-        closed.push((key, failures));
+        let history = history::read(dir, &path)?;
+        if !known && history.0.is_empty() {
+            closed.push((name.clone(), None));
+            continue;
+        }
+        history::append(dir, &path, &Line::reset_now())?;
+        closed.push((key, Some(failures(history.newest_first()).len())));
     }
     Ok(closed)
 }

@@ -69,6 +69,13 @@ pub fn signal(target: &Stat, signal: i32) {
     }
 }
 
+/// Whether anybody has this PID, be it a zombie.
+#[must_use]
+pub fn exists(pid: i32) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid.max(0));
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 /// The live process with this PID and start time.
 #[must_use]
 pub fn find(pid: i32, start: u64) -> Option<Stat> {
