@@ -107,8 +107,8 @@ pub struct Args {
     #[arg(long, value_name = "KEY")]
     circuit: Option<JobName>,
 
-    /// Failures in a row that open the circuit; 0: never [default: 3]
-    #[arg(long, value_name = "N", env = "SENTINEL_MAX_FAILURES", hide_env_values = true)]
+    /// Failures in a row that open the circuit; 0: never [default: $SENTINEL_MAX_FAILURES, else 3]
+    #[arg(long, value_name = "N")]
     max_failures: Option<u32>,
 
     /// Allow one trial run this long after the last failure
@@ -146,11 +146,16 @@ impl Args {
                 human(interval)
             ));
         }
+        let max_failures =
+            values::or_variable(self.max_failures, "SENTINEL_MAX_FAILURES", |text| {
+                let wrong = |_| format!("bad number {text:?}: expected 0 or more failures");
+                text.parse().map_err(wrong)
+            })?;
         Ok(Config {
-            enforced: self.circuit.is_some() || self.max_failures.is_some(),
+            enforced: self.circuit.is_some() || max_failures.is_some(),
             circuit_named: self.circuit.is_some(),
             circuit_key: self.circuit.unwrap_or_else(|| self.name.clone()),
-            max_failures: self.max_failures.unwrap_or(MAX_FAILURES),
+            max_failures: max_failures.unwrap_or(MAX_FAILURES),
             name: self.name,
             dir: values::monitor_dir(self.dir)?,
             command: self.command,

@@ -7,6 +7,7 @@ use crate::os::say::{paint, say};
 use crate::protocol::name::JobName;
 use crate::protocol::time::rfc3339;
 use crate::watch::config::{Config, Kill, Mode, POLL, START_WAIT, TAIL};
+use crate::watch::tail::one_line;
 use crate::watch::{self, News, Report};
 use clap::{ArgGroup, Parser};
 use std::io::IsTerminal;
@@ -52,8 +53,8 @@ pub struct Args {
     #[arg(long, value_name = "DUR", value_parser = values::duration)]
     timeout: Option<Duration>,
 
-    /// Return running (5) after this long
-    #[arg(long, value_name = "DUR", value_parser = values::duration, env = "SENTINEL_MAX_WAIT", hide_env_values = true)]
+    /// Return running (5) after this long [default: $SENTINEL_MAX_WAIT, else none]
+    #[arg(long, value_name = "DUR", value_parser = values::duration)]
     max_wait: Option<Duration>,
 
     /// How long a job may take to appear [default: 10s; 0 with --once, --probe, --stop]
@@ -159,7 +160,7 @@ impl Args {
             poll_interval: self.poll_interval.unwrap_or(POLL),
             stale: self.stale,
             timeout: self.timeout,
-            max_wait: self.max_wait,
+            max_wait: values::or_variable(self.max_wait, "SENTINEL_MAX_WAIT", values::duration)?,
             start_wait: self.start_wait.unwrap_or(start_wait),
             grace: self.grace,
             kill: match self.kill_cmd {
@@ -216,8 +217,13 @@ fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
 
 fn list(config: &Config, json: bool) -> ExitCode {
     let mut show = Show { json, form: Form::Lines, live: false, painted: false };
-    match watch::list(config, &mut |news| show.news(news)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut failed = false;
+    let listed = watch::list(config, &mut |news| {
+        failed |= matches!(news, News::Failed(_));
+        show.news(news);
+    });
+    match listed {
+        Ok(()) => ExitCode::from(if failed { 2 } else { 0 }),
         Err(error) => refuse(&error),
     }
 }
@@ -304,6 +310,7 @@ impl Show {
 }
 
 fn event(name: &str, state: &str, detail: &str) {
+    let detail = one_line(detail);
     line(format!("{} {name} {state} {detail}", rfc3339(SystemTime::now())).trim_end());
 }
 

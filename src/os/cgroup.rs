@@ -36,7 +36,10 @@ impl Cgroup {
             .split_ascii_whitespace()
             .filter_map(|pid| super::process::stat(pid.parse().ok()?))
             .any(|stat| super::tree::is_other_job(&stat));
-        if !other_job && !has_children(&self.0) {
+        // Stepping out may have failed: then killing it would kill us.
+        let us = std::process::id().to_string();
+        let inside = members.split_ascii_whitespace().any(|pid| pid == us);
+        if !inside && !other_job && !has_children(&self.0) {
             let _ = fs::write(self.0.join("cgroup.kill"), "1");
         }
     }

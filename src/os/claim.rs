@@ -9,7 +9,6 @@ use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::{self, Heartbeat};
 use crate::protocol::history::{Line, PastRun};
 use crate::protocol::name::JobName;
-use crate::protocol::outcome::Outcome;
 use crate::protocol::result::RunResult;
 use crate::protocol::sentence::Announced;
 use std::fs::{File, OpenOptions};
@@ -35,7 +34,7 @@ pub struct Room {
 
 /// Where the wrapper writes `.heartbeat`: one inode for the whole run.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct HeartbeatFile {
     file: File,
 }
 
@@ -138,10 +137,12 @@ impl Claim {
     /// 4. the directory to disk, so that a power cut takes back nothing that was told;
     /// 5. the heartbeat, which wakes the watchers.
     ///
+    /// What went wrong without changing the outcome (a history that cannot be written, a directory
+    /// that cannot be synced) is returned.
+    ///
     /// # Errors
-    /// If `.result` or `.status` could not be written. A history that cannot be written is said
-    /// in the error too, but stops nothing.
-    pub fn record(self, result: &RunResult, room: &Room) -> Result<(), DirError> {
+    /// If `.result` or `.status` could not be written.
+    pub fn record(self, result: &RunResult, room: &Room) -> Result<Vec<DirError>, DirError> {
         if let Err(error) = room.result.write(&result.pack()) {
             // On a full disk there is the room taken at start, for what matters most.
             room.result.write(&without_extras(result, &error).pack())?;
@@ -149,17 +150,16 @@ impl Claim {
         room.status.write(result.outcome.word().bytes())?;
         disk::sync(&[&room.result, &room.status])?;
         room.result.publish()?;
-        let told = self.append_history(result);
+        let counted = self.append_history(result);
         room.status.publish()?;
-        disk::sync_dir(&self.dir)?;
-        self.dir.remove(&self.files.sentence())?;
-        if let Some(file) = self
-            .dir
-            .open_file(&self.files.heartbeat(), OpenOptions::new().read(true).write(true))?
-        {
-            let _ = file.set_modified(SystemTime::now());
-        }
-        told
+        let synced = disk::sync_dir(&self.dir);
+        let cleared = self.dir.remove(&self.files.sentence());
+        let mut how = OpenOptions::new();
+        let heartbeat = self.dir.open_file(&self.files.heartbeat(), how.read(true).write(true));
+        let beaten = heartbeat.map(|file| {
+            let _ = file.map(|file| file.set_modified(SystemTime::now()));
+        });
+        Ok([counted, synced, cleared, beaten].into_iter().filter_map(Result::err).collect())
     }
 
     /// What a watcher has announced about this run.
@@ -209,18 +209,18 @@ impl Room {
     }
 }
 
-impl Pulse {
+impl HeartbeatFile {
     /// Takes the room for heartbeats. What there is stays as it is until the first
     /// [`write`](Self::write), unless it is no heartbeat of ours and has to be replaced then.
     ///
     /// # Errors
     /// If there is no room, or the file cannot be made.
-    pub fn take_room(dir: &MonitorDir, path: &Path) -> Result<NewPulse, DirError> {
+    pub fn take_room(dir: &MonitorDir, path: &Path) -> Result<NewHeartbeatFile, DirError> {
         let existing = dir.open_file(path, OpenOptions::new().read(true).write(true))?;
         let fits = |file: &File| file.metadata().is_ok_and(|m| m.len() == heartbeat::SIZE as u64);
         Ok(match existing.filter(fits) {
-            Some(file) => NewPulse::InPlace(Self { file }),
-            None => NewPulse::Draft(Draft::begin(dir, path)?),
+            Some(file) => NewHeartbeatFile::InPlace(Self { file }),
+            None => NewHeartbeatFile::Draft(Draft::begin(dir, path)?),
         })
     }
 
@@ -265,14 +265,14 @@ impl Pulse {
 
 /// A heartbeat file whose room is taken and whose first record is not yet written.
 #[derive(Debug)]
-pub enum NewPulse {
+pub enum NewHeartbeatFile {
     /// The last run's, rewritten in place.
-    InPlace(Pulse),
+    InPlace(HeartbeatFile),
     /// A new one.
     Draft(Draft),
 }
 
-impl NewPulse {
+impl NewHeartbeatFile {
     /// Gives the room back.
     pub fn give_back(self) {
         if let Self::Draft(draft) = self {
@@ -289,10 +289,10 @@ impl NewPulse {
         dir: &MonitorDir,
         path: &Path,
         record: &Heartbeat,
-    ) -> Result<Pulse, DirError> {
+    ) -> Result<HeartbeatFile, DirError> {
         let mut pulse = match self {
             Self::InPlace(pulse) => pulse,
-            Self::Draft(draft) => Pulse { file: draft.place(&record.pack())? },
+            Self::Draft(draft) => HeartbeatFile { file: draft.place(&record.pack())? },
         };
         pulse.write(dir, path, record)?;
         Ok(pulse)
@@ -330,35 +330,4 @@ pub fn read_heartbeat(dir: &MonitorDir, files: &JobFiles) -> Result<Option<Heart
         }
     }
     Ok(None)
-}
-
-/// A run whose wrapper died without recording anything.
-#[must_use]
-pub fn lost_run(record: &Heartbeat, name: &JobName, reason: String) -> RunResult {
-    let now = SystemTime::now();
-    let circuit = record
-        .circuit
-        .clone()
-        .unwrap_or_else(|| crate::protocol::circuit::CircuitPolicy::of(name.as_str()));
-    RunResult {
-        schema: crate::protocol::SCHEMA,
-        name: name.to_string(),
-        run_id: record.run_id.clone(),
-        outcome: Outcome::Lost,
-        exit_code: None,
-        signal: None,
-        core_dumped: false,
-        reason,
-        ended_by: None,
-        started_at: record.started_at,
-        ended_at: now,
-        duration_s: now.duration_since(record.started_at).unwrap_or_default().as_secs_f64(),
-        max_rss_bytes: None,
-        cpu_s: None,
-        log_bytes: record.log_bytes,
-        survivors: Vec::new(),
-        diagnosis: None,
-        circuit,
-        output: None,
-    }
 }

@@ -49,14 +49,22 @@ pub fn append(dir: &MonitorDir, path: &Path, line: &Line) -> Result<(), DirError
     }
     let mut more = line.pack();
     if let Some(kept) = history.without_oldest() {
-        let bytes = [kept, &more].concat();
-        let draft = Draft::begin(dir, path)?;
-        draft.write(&bytes)?;
-        sync(&[&draft])?;
-        return draft.publish();
+        // On a full disk it grows into the room taken at the start instead.
+        if replace(dir, path, &[kept, &more].concat()).is_ok() {
+            return Ok(());
+        }
     }
     if history.0.last().is_some_and(|last| *last != b'\n') {
         more.insert(0, b'\n'); // the line before was torn
     }
     locked.file.write_all_at(&more, history.0.len() as u64).map_err(fail)
+}
+
+fn replace(dir: &MonitorDir, path: &Path, bytes: &[u8]) -> Result<(), DirError> {
+    let draft = Draft::begin(dir, path)?;
+    let replaced = draft.write(bytes).and_then(|()| sync(&[&draft])).and_then(|()| draft.publish());
+    if replaced.is_err() {
+        draft.discard();
+    }
+    replaced
 }

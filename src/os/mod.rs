@@ -18,4 +18,5 @@ pub mod cgroup;
 pub mod notify_socket;
 pub mod history;
 pub mod claim;
+pub mod settle;
 pub mod detach;

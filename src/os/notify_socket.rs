@@ -46,27 +46,24 @@ impl Message {
 }
 
 impl NotifySocket {
-    /// Where the socket of a run is: short, for the kernel allows 107 bytes, and with the run id in
-    /// it, so that nobody can plant it beforehand.
-    #[must_use]
-    pub fn path_of(run_id: &str) -> PathBuf {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let dir =
-            runtime.filter(|dir| dir.is_absolute() && dir.as_os_str().len() < 60 && dir.is_dir());
-        dir.unwrap_or_else(|| PathBuf::from("/tmp")).join(format!("sentinel-{run_id}"))
-    }
-
-    /// Opens the socket of a run.
+    /// Opens the socket of a run. Its path is short, for the kernel allows 107 bytes, and has the
+    /// run id in it, so that nobody can plant it beforehand.
     ///
     /// # Errors
-    /// If it cannot be bound.
+    /// If it can be bound neither in `$XDG_RUNTIME_DIR` nor in `/tmp`.
     pub fn bind(run_id: &str) -> std::io::Result<Self> {
-        let path = Self::path_of(run_id);
-        let socket = UnixDatagram::bind(&path)?;
-        socket.set_nonblocking(true)?;
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let runtime = runtime.filter(|dir| dir.is_absolute() && dir.as_os_str().len() < 60);
+        let bind = |dir: PathBuf| {
+            let path = dir.join(format!("sentinel-{run_id}"));
+            UnixDatagram::bind(&path).map(|socket| Self { socket, path })
+        };
+        let bound = runtime.map(bind).and_then(Result::ok);
+        let bound = bound.map_or_else(|| bind(PathBuf::from("/tmp")), Ok)?;
+        bound.socket.set_nonblocking(true)?;
         #[cfg(target_os = "linux")]
-        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::PassCred, &true)?;
-        Ok(Self { socket, path })
+        nix::sys::socket::setsockopt(&bound.socket, nix::sys::socket::sockopt::PassCred, &true)?;
+        Ok(bound)
     }
 
     /// Its path.

@@ -82,8 +82,7 @@ pub fn find(marks: &Marks<'_>) -> Vec<Stat> {
         let more: Vec<Stat> = more.cloned().collect();
         found.extend(more);
     }
-    let below: Vec<Stat> =
-        found.iter().flat_map(|stat| tree::descendants(stat.pid, &own)).collect();
+    let below: Vec<Stat> = found.iter().flat_map(|stat| tree::below(stat, &own)).collect();
     for stat in below {
         if !found.iter().any(|known| known.is(&stat)) {
             found.push(stat);
@@ -122,4 +121,27 @@ pub fn end(find: &mut dyn FnMut() -> Vec<Stat>, grace: Duration) -> Vec<Process>
             pause(LOOK);
         }
     }
+}
+
+/// Ends what is known and what is found; what they were doing, and what could not be ended.
+pub fn end_all(
+    mut known: Vec<Stat>,
+    found: impl Fn() -> Vec<Stat>,
+    grace: Duration,
+) -> (Option<String>, Vec<Process>) {
+    let mut look = || {
+        // Those that ended go first: what is below a PID is the tree's only while the PID is.
+        known.retain(|stat| process::find(stat.pid, stat.start).is_some());
+        known.extend(found());
+        let below: Vec<Stat> = known.iter().flat_map(|stat| tree::below(stat, &[])).collect();
+        known.extend(below);
+        known.sort_by_key(|stat| (stat.pid, stat.start));
+        known.dedup_by(|a, b| a.is(b));
+        known.clone()
+    };
+    let members = look();
+    if members.is_empty() {
+        return (None, Vec::new());
+    }
+    (Some(tree::diagnose(&members)), end(&mut look, grace))
 }

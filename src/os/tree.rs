@@ -1,8 +1,12 @@
 //! The command and all its descendants, and how every one of them is signalled.
 
+use super::dir::read_all;
 use super::process::{self, Stat};
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 /// The name under which a wrapper shows itself, so that one inside another's tree is found.
 pub const WRAPPER: &str = "sentinel-run";
@@ -14,9 +18,16 @@ pub const WRAPPER: &str = "sentinel-run";
 /// the group, the session or their parent are still found below it.
 #[must_use]
 pub fn descendants(root: i32, spare: &[i32]) -> Vec<Stat> {
+    process::stat(root).map(|root| below(&root, spare)).unwrap_or_default()
+}
+
+/// [`descendants`] of a process that was seen before; none if it is not that one any more.
+#[must_use]
+pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
     let mut found: Vec<Stat> = Vec::new();
     let mut known: HashSet<i32> = spare.iter().copied().collect();
-    let mut parents: Vec<Stat> = process::stat(root).into_iter().collect();
+    let root = process::stat(root.pid).filter(|stat| stat.is(root));
+    let mut parents: Vec<Stat> = root.into_iter().collect();
     while let Some(parent) = parents.pop() {
         for pid in process::children(&parent) {
             if !known.insert(pid) {
@@ -43,9 +54,18 @@ pub fn is_other_job(stat: &Stat) -> bool {
         && process::open_files(stat.pid, |path| path.extension().is_some_and(|e| e == "pid"))
             .iter()
             .filter(|file| file.locks)
-            .filter_map(|file| std::fs::read_to_string(&file.path).ok())
+            .filter_map(|file| read_plain(&file.path))
             // Empty while it starts.
-            .any(|text| text.is_empty() || text.trim() == stat.pid.to_string())
+            .any(|text| text.is_empty() || text.trim_ascii() == stat.pid.to_string().as_bytes())
+}
+
+/// The head of a regular file at a path that somebody else chose; opening anything else must not
+/// hang.
+fn read_plain(path: &Path) -> Option<Vec<u8>> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let plain = file.metadata().is_ok_and(|meta| meta.is_file());
+    plain.then(|| read_all(file, 64).ok())?
 }
 
 /// Signals every one of them that is still there.

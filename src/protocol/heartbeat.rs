@@ -42,6 +42,9 @@ pub struct Heartbeat {
     /// The command; null until it was executed.
     #[serde(default)]
     pub child_pid: Option<i32>,
+    /// The command's start time, as `pid_start`: its session's number alone may come to mean another.
+    #[serde(default)]
+    pub child_start: Option<u64>,
     /// Name of the host the wrapper runs on.
     #[serde(default)]
     pub host: String,
@@ -190,6 +193,7 @@ pub(crate) mod tests {
             pid: 41,
             pid_start: 7,
             child_pid: Some(42),
+            child_start: Some(8),
             host: "here".into(),
             boot_id: "b".into(),
             pid_ns: 4_026_531_836,

@@ -1,6 +1,7 @@
 //! The record in `.result`: how a run ended, for every outcome.
 
 use super::circuit::CircuitPolicy;
+use super::name::JobName;
 use super::outcome::Outcome;
 use super::time::as_rfc3339;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,34 @@ pub struct RunResult {
 }
 
 impl RunResult {
+    /// A run whose end was seen by another than its wrapper: what only the wrapper could know is
+    /// unknown.
+    #[must_use]
+    pub fn by_another(name: &JobName, run_id: String, outcome: Outcome, reason: String) -> Self {
+        let now = SystemTime::now();
+        Self {
+            schema: super::SCHEMA,
+            name: name.to_string(),
+            run_id,
+            outcome,
+            exit_code: None,
+            signal: None,
+            core_dumped: false,
+            reason,
+            ended_by: None,
+            started_at: now,
+            ended_at: now,
+            duration_s: 0.0,
+            max_rss_bytes: None,
+            cpu_s: None,
+            log_bytes: 0,
+            survivors: Vec::new(),
+            diagnosis: None,
+            circuit: CircuitPolicy::of(name.as_str()),
+            output: None,
+        }
+    }
+
     /// The bytes of the file.
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {

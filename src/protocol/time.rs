@@ -18,10 +18,17 @@ pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339_weak(text).ok()
 }
 
-/// A number of seconds from a file: `None` if negative, not finite or too large.
+/// A hundred years. Longer durations are cut to this: nobody can tell, and no sum with a clock
+/// overflows.
+pub const FOR_EVER: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// A number of seconds from a file: `None` if negative or not a number.
 #[must_use]
 pub fn seconds(value: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(value).ok()
+    if value.is_nan() || value < 0.0 {
+        return None;
+    }
+    Some(Duration::try_from_secs_f64(value).unwrap_or(FOR_EVER).min(FOR_EVER))
 }
 
 /// A duration for people, whole seconds from one second up: `1m 35s`, `0.2s`.
@@ -69,7 +76,7 @@ mod tests {
         assert_eq!(parse_rfc3339("yesterday"), None);
         assert_eq!(seconds(-1.0), None);
         assert_eq!(seconds(f64::NAN), None);
-        assert_eq!(seconds(1e300), None);
+        assert_eq!(seconds(1e300), Some(FOR_EVER));
         assert_eq!(human(Duration::from_millis(95_400)), "1m 35s");
         assert_eq!(human(Duration::from_millis(240)), "0.2s");
     }

@@ -124,6 +124,13 @@ impl Ending {
     /// One step; what could not be ended once the ending is over, `None` while it goes on.
     pub fn step(&mut self, scene: &Scene<'_>, now: Instant) -> Option<Vec<Process>> {
         match &self.phase {
+            Phase::Examining { .. } if scene.command_ended => {
+                // It finished first, before it was asked to: its own outcome stands.
+                self.end_helper();
+                self.cause = None;
+                self.diagnosis = None;
+                Some(scene.tree(self.helper()).iter().map(Process::from).collect())
+            }
             Phase::Examining { until, .. } => {
                 if until.is_some_and(|until| now >= until) {
                     self.end_helper();

@@ -4,7 +4,6 @@ use super::log::Log;
 use crate::os::process::{self, Stat, Work};
 use crate::os::tree;
 use crate::protocol::evidence::{BeatOn, Evidence, Kind};
-use crate::protocol::time::human;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,29 +48,34 @@ impl Looks {
         tree: impl Fn() -> Vec<Stat>,
         now: Instant,
     ) -> Option<Evidence> {
-        // Both are asked every time: what came in before does not count at the next look.
+        // These are asked every time: what came in before does not count at the next look.
         let app = self.app.take();
         let output = log.look();
-        if app.is_some() || output.is_some() {
-            self.moved = now;
-        }
         let seen = std::cell::OnceCell::new();
         let tree = || seen.get_or_init(&tree).as_slice();
+        // Nothing is measured while there is output. Whether it counts or not, activity tells a
+        // quiet job from one that works.
+        let moved = app.is_some() || output.is_some();
+        let activity = if moved { None } else { self.activity(tree()) };
+        if moved || activity.is_some() {
+            self.moved = now;
+        }
         let counting = ORDER.map(|kind| self.beat_on.counts(kind).then_some(kind));
         let (kind, detail) = counting.into_iter().flatten().find_map(|kind| {
             let detail = match kind {
                 Kind::App => app.clone(),
                 Kind::Output => output.clone(),
                 Kind::Alive => Some("the command exists".to_owned()),
-                Kind::Activity => self.activity(tree(), now),
-                Kind::Waiting => Some(self.waiting(tree(), now)),
+                Kind::Activity if moved => self.activity(tree()),
+                Kind::Activity => activity.clone(),
+                Kind::Waiting => Some(waiting(tree())),
             };
             detail.map(|detail| (kind, detail))
         })?;
         Some(Evidence { kind: kind.to_string(), detail, at: SystemTime::now() })
     }
 
-    fn activity(&mut self, tree: &[Stat], now: Instant) -> Option<String> {
+    fn activity(&mut self, tree: &[Stat]) -> Option<String> {
         let before = std::mem::replace(&mut self.work, measure(tree));
         let name = |pid: i32| {
             let comm = tree.iter().find(|stat| stat.pid == pid).map_or("?", |stat| &stat.comm);
@@ -87,22 +91,14 @@ impl Looks {
             None => Some(format!("{} came", name(id.0))),
         });
         let gone = before.keys().find(|id| !self.work.contains_key(id));
-        let seen = moved.or_else(|| gone.map(|(pid, _)| format!("process {pid} went")));
-        if seen.is_some() {
-            self.moved = now;
-        }
-        seen
+        moved.or_else(|| gone.map(|(pid, _)| format!("process {pid} went")))
     }
+}
 
-    /// Quiet, and taken to wait for something that can still come. Here the stuck rule will judge.
-    fn waiting(&self, tree: &[Stat], now: Instant) -> String {
-        let quiet = human(self.quiet(now));
-        let leaf = tree.iter().rev().find(|stat| stat.state != 'T').or(tree.last());
-        match leaf {
-            Some(stat) => format!("quiet for {quiet}: {}", tree::describe(stat)),
-            None => format!("quiet for {quiet}"),
-        }
-    }
+/// What a quiet tree is taken to wait for. Here the stuck rule will judge.
+fn waiting(tree: &[Stat]) -> String {
+    let leaf = tree.iter().rev().find(|stat| stat.state != 'T').or(tree.last());
+    leaf.map_or_else(|| "nothing of it can be seen".to_owned(), tree::describe)
 }
 
 fn measure(tree: &[Stat]) -> BTreeMap<(i32, u64), Work> {

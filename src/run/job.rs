@@ -9,7 +9,7 @@ use super::log::{self, Log, Tee};
 use super::record::{beat_now, environment, first_record, rounded};
 use super::start::{self, Prepared, RunError, Started};
 use crate::os::cgroup::Cgroup;
-use crate::os::claim::{Claim, Pulse, Room};
+use crate::os::claim::{Claim, HeartbeatFile, Room};
 use crate::os::detach::{Reporter, Side, detach};
 use crate::os::lock::Locked;
 use crate::os::notify_socket::{Manager, NotifySocket};
@@ -36,6 +36,8 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime};
 
+/// The exit code for a command that was ended and exited 0: as if it had died of the TERM.
+const ENDED: u8 = 128 + 15;
 /// How long what outlives the command may take to be gone after all, before it is called a survivor.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -73,10 +75,10 @@ pub enum Ended {
 /// What kept the run from starting or its outcome from being recorded; a failing command is no
 /// error.
 pub fn run(config: &Config) -> Result<Ended, RunError> {
-    let prepared = start::prepare(config)?;
     if config.command.is_empty() {
-        return Ok(Ended::Reset(start::reset_last(config, &prepared)?));
+        return Ok(Ended::Reset(start::reset_last(config)?));
     }
+    let prepared = start::prepare(config)?;
     let reporter = if config.detach {
         match detach().map_err(|source| RunError::System { what: "detach", source })? {
             Side::Launcher(report) => {
@@ -118,9 +120,10 @@ impl RunError {
 struct Job<'a> {
     config: &'a Config,
     prepared: &'a Prepared,
-    claim: Claim,
-    room: Room,
-    pulse: Pulse,
+    /// Until the end is recorded.
+    claim: Option<Claim>,
+    room: Option<Room>,
+    pulse: HeartbeatFile,
     _trial: Option<Locked>,
     record: Heartbeat,
     signals: Signals,
@@ -171,13 +174,17 @@ impl<'a> Job<'a> {
                 .map_err(|source| RunError::Cwd { dir: cwd.display().to_string(), source })?;
         }
 
+        // All that may fail by itself comes before the last run's files are touched.
         let Prepared { dir, files, .. } = prepared;
+        let mut record = first_record(config, &prepared.circuit);
+        let socket = config.beat_on.names_app().then(|| NotifySocket::bind(&record.run_id));
+        let socket = socket.transpose().map_err(system("open a notify socket"))?;
+        let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
         let Started { claim, room, pulse, log, trial, past } = start::take(config, prepared)?;
         claim.empty_pid()?;
         dir.remove(&files.status())?;
         dir.remove(&files.result())?;
         rotate(prepared)?;
-        let mut record = first_record(config, &prepared.circuit);
         let pulse = pulse.begin(dir, &files.heartbeat(), &record)?;
         claim.write_pid()?;
 
@@ -188,11 +195,8 @@ impl<'a> Job<'a> {
                 dir.path().display()
             ));
         }
-        let socket = config.beat_on.names_app().then(|| NotifySocket::bind(&record.run_id));
-        let socket = socket.transpose().map_err(system("open a notify socket"))?;
         let environment = environment(config, files, &record, socket.as_ref(), past);
         let cgroup = Cgroup::enter(&format!("sentinel-{}", record.run_id));
-        let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
         let shares_terminal = config.stdin && std::io::stdin().is_terminal();
         let spawned = spawn::spawn(&Spawn {
             command: &config.command,
@@ -207,13 +211,14 @@ impl<'a> Job<'a> {
         }
         let command = Command::from(spawned);
         record.child_pid = command.pid();
+        record.child_start = command.pid().and_then(process::stat).map(|stat| stat.start);
 
         let now = Instant::now();
         let mut job = Self {
             config,
             prepared,
-            claim,
-            room,
+            claim: Some(claim),
+            room: Some(room),
             pulse,
             _trial: trial,
             record,
@@ -255,7 +260,7 @@ impl<'a> Job<'a> {
                 say(format!("sentinel-run: {}", self.command.words())); // else the closing line does
             }
             let result = self.result(Vec::new());
-            let code = self.command.own_exit_code(result.outcome);
+            let code = self.own_exit_code(&result);
             self.record(&result)?;
             if let Some(reporter) = reporter {
                 let _ = reporter.report(code);
@@ -271,18 +276,30 @@ impl<'a> Job<'a> {
         }
         let survivors = self.until_over();
         self.log.look();
-        self.log.finish();
         let result = self.result(survivors);
-        let code = self.command.own_exit_code(result.outcome);
-        let (mut tee, log_end) = (self.tee.take(), self.log_copy());
+        let code = self.own_exit_code(&result);
+        if self.tee.is_none() {
+            self.log.finish(); // else the copy needs the offsets as they are
+        }
         self.record(&result)?;
-        if let (Some(tee), Some(mut log)) = (&mut tee, log_end) {
-            drain(tee, &mut log);
+        if let Some(mut tee) = self.tee.take() {
+            tee.follow(self.log.bytes());
+            drain(&mut tee, &self.log);
+            self.log.finish();
         }
         if background {
             return Ok(Ended::InBackground);
         }
         Ok(Ended::Over { result: Box::new(result), code })
+    }
+
+    /// The exit code of `sentinel-run`. Whatever the command made of its TERM: a run that was ended
+    /// is no success to whoever asks `&&`.
+    fn own_exit_code(&self, result: &RunResult) -> u8 {
+        match self.command.own_exit_code(result.outcome) {
+            0 if result.outcome != Outcome::Success => ENDED,
+            code => code,
+        }
     }
 
     /// The loop. What comes first in a round wins:
@@ -336,7 +353,10 @@ impl<'a> Job<'a> {
         let rest = due.saturating_duration_since(now) + Duration::from_micros(999);
         let rest = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
 
-        let stdout = self.tee.as_ref().and_then(|tee| tee.wants(&self.log));
+        if let Some(tee) = &mut self.tee {
+            tee.follow(self.log.end());
+        }
+        let stdout = self.tee.as_ref().and_then(Tee::wants);
         let mut polled = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         if let Some(socket) = &self.socket {
             polled.push(PollFd::new(socket.as_fd(), PollFlags::POLLIN));
@@ -405,7 +425,8 @@ impl<'a> Job<'a> {
     fn obey(&mut self, caught: Caught, now: Instant) {
         let by = || (caught.pid > 0).then(|| sender(caught.pid, caught.uid));
         let stop = |what: &str| {
-            if let Some(announced) = self.claim.announced(&self.record.run_id) {
+            let claim = self.claim.as_ref();
+            if let Some(announced) = claim.and_then(|c| c.announced(&self.record.run_id)) {
                 let Announced { outcome, reason, .. } = announced;
                 return Cause { outcome, reason, ended_by: by() };
             }
@@ -513,7 +534,9 @@ impl<'a> Job<'a> {
             return;
         }
         self.next_look = now + self.config.interval;
-        let _ = self.claim.keep_pid();
+        if let Some(claim) = &mut self.claim {
+            let _ = claim.keep_pid();
+        }
         if self.touched.is_some() && self.pulse.mtime_ns() != self.touched {
             self.looks.app("the command touched its heartbeat");
         }
@@ -584,31 +607,33 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The log for a last copy, after the claim is given up.
-    fn log_copy(&self) -> Option<Log> {
-        let file = self.log.file().try_clone().ok()?;
-        Some(Log::new(file, None))
-    }
-
-    fn record(self, result: &RunResult) -> Result<(), RunError> {
-        self.claim.record(result, &self.room).map_err(|source| RunError::NotRecorded {
+    /// Records the end, and gives the claim up.
+    fn record(&mut self, result: &RunResult) -> Result<(), RunError> {
+        let (Some(claim), Some(room)) = (self.claim.take(), self.room.take()) else {
+            return Ok(());
+        };
+        let recorded = claim.record(result, &room).map_err(|source| RunError::NotRecorded {
             name: result.name.clone(),
             outcome: result.outcome.as_str(),
             reason: result.reason.clone(),
             source,
-        })
+        })?;
+        for trouble in recorded {
+            say(format!("sentinel-run: warning: {trouble}"));
+        }
+        Ok(())
     }
 }
 
 /// Copies what is left, however slow the reader is: the outcome is on disk, nobody else waits. An
 /// ending signal ends the copy.
-fn drain(tee: &mut Tee, log: &mut Log) {
+fn drain(tee: &mut Tee, log: &Log) {
     let _ = nix::sys::signal::sigprocmask(
         nix::sys::signal::SigmaskHow::SIG_SETMASK,
         Some(&nix::sys::signal::SigSet::empty()),
         None,
     );
-    while let Some(stdout) = tee.wants(log) {
+    while let Some(stdout) = tee.wants() {
         let mut polled = [PollFd::new(stdout, PollFlags::POLLOUT)];
         if nix::poll::poll(&mut polled, PollTimeout::NONE).is_ok() {
             tee.copy(log);

@@ -48,6 +48,12 @@ impl Log {
         self.size
     }
 
+    /// Its size now.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.file.metadata().map_or(self.size, |meta| meta.len())
+    }
+
     /// Whether somebody opened it by name and truncated it (`> /dev/stderr`).
     #[must_use]
     pub fn was_truncated(&self) -> bool {
@@ -56,9 +62,11 @@ impl Log {
 
     /// What happened to it since the last look, in words; `None`: nothing.
     pub fn look(&mut self) -> Option<String> {
-        let size = self.file.metadata().map_or(self.size, |meta| meta.len());
+        // The position first: what is written meanwhile moves both, and never it alone.
+        let position = process::position(&self.file).unwrap_or(0);
+        let size = self.end();
         let before = std::mem::replace(&mut self.size, size);
-        let restarted = self.restarted(before);
+        let restarted = self.restarted(before, position);
         self.truncated |= restarted;
         if size > before && !restarted {
             Some(format!("{} bytes of output", size - before))
@@ -71,16 +79,14 @@ impl Log {
 
     /// It shrank, or the description we share with the command stands behind the end, or the first
     /// bytes are others. (Truncated and grown past all three between two looks goes unnoticed.)
-    fn restarted(&mut self, before: u64) -> bool {
+    fn restarted(&mut self, before: u64, position: u64) -> bool {
         let mut head = vec![0; if self.dropped > 0 { 0 } else { HEAD }];
         let read = self.file.read_at(&mut head, 0).unwrap_or(0);
         head.truncate(read);
         let same = head.len() >= self.head.len() && head.starts_with(&self.head);
         let changed = self.dropped == 0 && !same;
         self.head = head;
-        self.size < before
-            || changed
-            || process::position(&self.file).is_some_and(|position| position > self.size)
+        self.size < before || changed || position > self.size
     }
 
     /// When to look whether there is too much of it.
@@ -125,6 +131,7 @@ impl Log {
 #[derive(Debug)]
 pub struct Tee {
     offset: u64,
+    end: u64,
     out: Option<io::Stdout>,
 }
 
@@ -132,14 +139,21 @@ impl Tee {
     /// A copy from the log's beginning.
     #[must_use]
     pub fn new() -> Self {
-        Self { offset: 0, out: Some(io::stdout()) }
+        Self { offset: 0, end: 0, out: Some(io::stdout()) }
+    }
+
+    /// The log reaches so far now. One that is shorter than what was copied began anew.
+    pub fn follow(&mut self, end: u64) {
+        self.end = end;
+        if end < self.offset {
+            self.offset = 0;
+        }
     }
 
     /// The descriptor to be polled for room, while there is something to copy.
     #[must_use]
-    pub fn wants(&self, log: &Log) -> Option<BorrowedFd<'_>> {
-        let behind = log.file.metadata().is_ok_and(|meta| meta.len() > self.offset);
-        self.out.as_ref().filter(|_| behind).map(AsFd::as_fd)
+    pub fn wants(&self) -> Option<BorrowedFd<'_>> {
+        self.out.as_ref().filter(|_| self.end > self.offset).map(AsFd::as_fd)
     }
 
     /// Copies one piece. To be called when standard output has room.
@@ -147,7 +161,12 @@ impl Tee {
         let Some(out) = &self.out else { return };
         self.offset = self.offset.max(log.dropped);
         let mut piece = [0_u8; CHUNK];
-        let read = log.file.read_at(&mut piece, self.offset).unwrap_or(0);
+        let left = usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(CHUNK);
+        let read = log.file.read_at(&mut piece[..left.min(CHUNK)], self.offset).unwrap_or(0);
+        if read == 0 {
+            self.offset = self.end; // it was cut meanwhile
+            return;
+        }
         match rustix::io::write(out, &piece[..read]) {
             Ok(written) => self.offset += written as u64,
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}

@@ -37,6 +37,7 @@ pub fn first_record(config: &Config, circuit: &CircuitPolicy) -> Heartbeat {
         pid: me,
         pid_start: process::stat(me).map_or(0, |stat| stat.start),
         child_pid: None,
+        child_start: None,
         host: clock::host(),
         boot_id: clock::boot_id(),
         pid_ns: clock::pid_namespace(),

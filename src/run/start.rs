@@ -4,18 +4,18 @@
 use super::config::Config;
 use super::record::Past;
 use crate::decide::circuit::{Gate, failures, gate};
-use crate::os::claim::{self, Claim, NewPulse, Pulse, Room};
+use crate::os::claim::{self, Claim, HeartbeatFile, NewHeartbeatFile, Room};
 use crate::os::dir::{DirError, MonitorDir};
 use crate::os::lock::{Locked, is_locked, lock};
-use crate::os::orphans::{self, Marks};
 use crate::os::say::say;
+use crate::os::settle::settle;
 use crate::os::{clock, history};
 use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::history::{History, Line, PastRun};
 use crate::protocol::name::JobName;
-use crate::protocol::outcome::Word;
+use crate::protocol::outcome::{Outcome, Word};
 use crate::protocol::time::{human, rfc3339};
 use std::fmt::Write;
 use std::fs::File;
@@ -101,7 +101,7 @@ pub struct Started {
     /// The space for the end.
     pub room: Room,
     /// The heartbeat's space.
-    pub pulse: NewPulse,
+    pub pulse: NewHeartbeatFile,
     /// The new log, under its temporary name.
     pub log: File,
     /// The lock of a half-open circuit's one trial.
@@ -163,7 +163,7 @@ pub fn take(config: &Config, prepared: &Prepared) -> Result<Started, RunError> {
     }
 }
 
-type Rest = (Room, NewPulse, File, Option<Locked>, Past);
+type Rest = (Room, NewHeartbeatFile, File, Option<Locked>, Past);
 
 fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest, RunError> {
     let Prepared { dir, files, .. } = prepared;
@@ -183,7 +183,7 @@ fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest
     };
 
     let room = claim.take_room(&config.circuit_key)?;
-    let pulse = match Pulse::take_room(dir, &files.heartbeat()) {
+    let pulse = match HeartbeatFile::take_room(dir, &files.heartbeat()) {
         Ok(pulse) => pulse,
         Err(error) => {
             room.give_back();
@@ -220,8 +220,9 @@ fn new_log(prepared: &Prepared) -> Result<File, DirError> {
 ///
 /// # Errors
 /// If the history cannot be written.
-pub fn reset_last(config: &Config, prepared: &Prepared) -> Result<JobName, RunError> {
-    let Prepared { dir, files, .. } = prepared;
+pub fn reset_last(config: &Config) -> Result<JobName, RunError> {
+    let dir = &MonitorDir::create(&config.dir)?;
+    let files = &JobFiles::new(dir.path(), &config.name);
     let record = claim::read_heartbeat(dir, files)?.filter(|_| !config.circuit_named);
     let last = record.and_then(|record| record.circuit);
     let key = last.map_or_else(|| config.circuit_key.clone(), |c| claim::key_of(&c.key, files));
@@ -296,38 +297,25 @@ impl Prepared {
         if known || record.name != self.files.name().as_str() {
             return Ok(());
         }
-        let mut lost = claim::lost_run(&record, self.files.name(), lost_reason(&record));
-        if record.boot_id == clock::boot_id() && record.pid_ns == clock::pid_namespace() {
-            let log = self.files.log();
-            let marks = Marks {
-                run_id: Some(&record.run_id),
-                session: record.child_pid,
-                log: &log,
-                users: self.dir.users(),
-                not_before: record.pid_start,
-                must_name: None,
-            };
-            let found = orphans::find(&marks).len();
-            if found > 0 {
-                say(format!(
-                    "sentinel-run: the last run of {} lost its wrapper; ending {found} processes it left",
-                    config.name
-                ));
-                lost.survivors = orphans::end(&mut || orphans::find(&marks), config.grace);
-            }
+        let reason = lost_reason(&record);
+        let told = (Outcome::Lost, reason.as_str());
+        let lost = settle(&self.dir, &self.files, &record, told, Vec::new(), config.grace)?;
+        if lost.outcome == Outcome::Lost {
+            let survivors = lost.diagnosis.as_ref().map(|d| format!("; ended what it left: {d}"));
+            say(format!(
+                "sentinel-run: the last run of {} lost its wrapper{}",
+                config.name,
+                survivors.unwrap_or_default()
+            ));
         }
         Ok(claim.append_history(&lost)?)
     }
 }
 
-/// Why a run is lost, and what the search for its tree is worth.
-#[must_use]
-pub fn lost_reason(record: &Heartbeat) -> String {
+fn lost_reason(record: &Heartbeat) -> String {
     let pid = record.pid;
     if record.boot_id == clock::boot_id() {
-        format!(
-            "the wrapper (pid {pid}) died without recording an outcome; its tree was searched for by run id, session and log, which is no proof that nothing is left"
-        )
+        format!("the wrapper (pid {pid}) died without recording an outcome")
     } else {
         format!("the host was rebooted while the wrapper (pid {pid}) ran")
     }

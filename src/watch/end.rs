@@ -13,11 +13,11 @@ use crate::os::dir::{DirError, MonitorDir};
 use crate::os::lock::is_locked;
 use crate::os::orphans::{self, Marks, names_job};
 use crate::os::process::{self, Handle, Stat};
+use crate::os::settle::settle;
 use crate::os::tree;
-use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::heartbeat::Heartbeat;
-use crate::protocol::outcome::Outcome;
-use crate::protocol::result::{Process, RunResult};
+use crate::protocol::outcome::{Outcome, Word};
+use crate::protocol::result::RunResult;
 use crate::protocol::sentence::Announced;
 use crate::protocol::time::{human, seconds};
 use serde_json::Value;
@@ -32,6 +32,10 @@ const RECORDING: Duration = Duration::from_secs(1);
 const BETWEEN_INTERRUPTS: Duration = Duration::from_millis(200);
 /// A wrapper that was asked twice to kill at once and still holds its lock after this is killed.
 const OBSTINATE: Duration = Duration::from_secs(2);
+/// What an ending takes beside its grace.
+const ENDING: Duration = Duration::from_secs(10);
+/// Nobody is waited for longer than this for the claim, whatever grace a file names.
+const MOST_PATIENT: Duration = Duration::from_mins(10);
 /// A `--kill-cmd` may take so long, or the grace, whichever is longer.
 const KILL_COMMAND: Duration = Duration::from_mins(1);
 
@@ -88,26 +92,26 @@ pub fn end(
     sentence: &Sentence,
     config: &Config,
 ) -> Result<Note, WatchError> {
-    let job = Job { dir, subject, config };
+    let case = Case { dir, subject, config };
     if let Kill::Command(command) = &config.kill
         && sentence.outcome != Outcome::Lost
     {
-        return job.by_command(command, seen, sentence);
+        return case.by_command(command, seen, sentence);
     }
     match (&seen.writer, sentence.outcome) {
-        (Writer::Ours(record), Outcome::Lost) => job.settle(record, sentence, Vec::new()),
-        (Writer::Ours(record), _) => job.ask(record, sentence),
-        (Writer::Other(pid), _) => job.other(*pid, seen, sentence),
+        (Writer::Ours(record), Outcome::Lost) => case.settle(record, sentence, Vec::new()),
+        (Writer::Ours(record), _) => case.ask(record, sentence),
+        (Writer::Other(pid), _) => case.other(*pid, seen, sentence),
     }
 }
 
-struct Job<'a> {
+struct Case<'a> {
     dir: &'a MonitorDir,
     subject: &'a Subject,
     config: &'a Config,
 }
 
-impl Job<'_> {
+impl Case<'_> {
     fn grace(&self, record: Option<&Heartbeat>) -> Duration {
         let own = record.and_then(|record| seconds(record.grace_s));
         self.config.grace.or(own).unwrap_or(config::GRACE)
@@ -116,11 +120,17 @@ impl Job<'_> {
     /// Whether the run is over for whoever looks: recorded, or another run has the name.
     fn is_over(&self, run_id: &str) -> bool {
         let files = &self.subject.files;
-        std::fs::symlink_metadata(files.status()).is_ok()
+        self.has_outcome()
             || claim::read_heartbeat(self.dir, files)
                 .ok()
                 .flatten()
                 .is_some_and(|record| record.run_id != run_id)
+    }
+
+    /// Whether `.status` says a word. One that was cut short says "not yet".
+    fn has_outcome(&self) -> bool {
+        let bytes = self.dir.read(&self.subject.files.status(), 4096).ok().flatten();
+        bytes.as_deref().and_then(Word::parse).is_some()
     }
 
     fn is_held(&self) -> bool {
@@ -209,47 +219,34 @@ impl Job<'_> {
         if self.is_over(&record.run_id) {
             return Ok(Note::default());
         }
-        // Whoever holds it now is another watcher doing this, or a new run: look again then.
-        let Some(claim) = Claim::take(self.dir, files, Duration::from_secs(5))? else {
-            return Ok(Note::default());
-        };
+        let grace = self.grace(Some(record));
+        let Some(claim) = self.claim(grace)? else { return Ok(self.not_claimed()) };
         if self.is_over(&record.run_id) || claim::live_wrapper(record).is_some() {
             return Ok(Note::default());
         }
-        if let Some(result) = self.unfinished(record)? {
-            // It died between `.result` and `.status`: its own outcome stands.
-            return self.record(claim, &result);
-        }
-        let log = files.log();
-        let marks = Marks {
-            run_id: Some(&record.run_id),
-            session: record.child_pid,
-            log: &log,
-            users: self.dir.users(),
-            not_before: record.pid_start,
-            must_name: None,
-        };
-        let found = || orphans::find(&marks);
-        let (diagnosis, survivors) = end_tree(known, found, self.grace(Some(record)));
-        let search = "what was left of its tree was searched for by run id, session and log, which is no proof that nothing is left";
-        let reason = format!("{}; {search}", sentence.reason);
-        let mut result = claim::lost_run(record, &self.subject.name, reason);
-        result.outcome = sentence.outcome;
-        result.diagnosis = diagnosis;
-        result.survivors = survivors;
-        self.record(claim, &result)
+        let told = (sentence.outcome, sentence.reason.as_str());
+        self.record(claim, &settle(self.dir, files, record, told, known, grace)?)
     }
 
-    /// A result of this run that its wrapper wrote before it died.
-    fn unfinished(&self, record: &Heartbeat) -> Result<Option<RunResult>, WatchError> {
-        let bytes = self.dir.read(&self.subject.files.result(), 1 << 20)?.unwrap_or_default();
-        Ok(RunResult::unpack(&bytes).filter(|result| result.run_id == record.run_id))
+    /// Takes the claim. Who has it may be another watcher that ends the same run, which takes a
+    /// grace and a little more.
+    fn claim(&self, grace: Duration) -> Result<Option<Claim>, WatchError> {
+        let patience = grace.saturating_add(ENDING).min(MOST_PATIENT);
+        Ok(Claim::take(self.dir, &self.subject.files, patience)?)
+    }
+
+    fn not_claimed(&self) -> Note {
+        if self.has_outcome() {
+            return Note::default();
+        }
+        Note(Some("not recorded: somebody holds the lock on its .pid and does not end".to_owned()))
     }
 
     fn record(&self, claim: Claim, result: &RunResult) -> Result<Note, WatchError> {
         let key = claim::key_of(&result.circuit.key, &self.subject.files);
         let room = claim.take_room(&key)?;
-        claim.record(result, &room)?;
+        // The outcome is recorded; what else went wrong is for the next reader of the disk.
+        let _ = claim.record(result, &room)?;
         Ok(Note::default())
     }
 
@@ -261,13 +258,12 @@ impl Job<'_> {
         sentence: &Sentence,
     ) -> Result<Note, WatchError> {
         let files = &self.subject.files;
-        let Some(claim) = Claim::take(self.dir, files, Duration::from_secs(5))? else {
-            return Ok(Note::default());
-        };
-        if std::fs::symlink_metadata(files.status()).is_ok() && self.status_is_newer() {
+        let grace = self.grace(None);
+        let Some(claim) = self.claim(grace)? else { return Ok(self.not_claimed()) };
+        if self.has_outcome() && self.status_is_newer() {
             return Ok(Note::default());
         }
-        let log = files.log();
+        let log = std::fs::canonicalize(files.log()).unwrap_or_else(|_| files.log());
         let marks = Marks {
             run_id: None,
             session: pid,
@@ -288,30 +284,17 @@ impl Job<'_> {
             }
             _ => Vec::new(),
         };
-        let (diagnosis, survivors) = end_tree(known, || orphans::find(&marks), self.grace(None));
+        let (diagnosis, survivors) = orphans::end_all(known, || orphans::find(&marks), grace);
         let now = SystemTime::now();
         let age = seen.facts.age.unwrap_or_default();
         let run_id = seen.run_id.clone().unwrap_or_else(|| "unknown".to_owned());
         let result = RunResult {
-            schema: crate::protocol::SCHEMA,
-            name: self.subject.name.to_string(),
-            run_id,
-            outcome: sentence.outcome,
-            exit_code: None,
-            signal: None,
-            core_dumped: false,
-            reason,
-            ended_by: None,
             started_at: now.checked_sub(age).unwrap_or(now),
-            ended_at: now,
             duration_s: age.as_secs_f64(),
-            max_rss_bytes: None,
-            cpu_s: None,
             log_bytes: std::fs::symlink_metadata(&log).map_or(0, |meta| meta.len()),
             survivors,
             diagnosis,
-            circuit: CircuitPolicy::of(self.subject.name.as_str()),
-            output: None,
+            ..RunResult::by_another(&self.subject.name, run_id, sentence.outcome, reason)
         };
         self.record(claim, &result)
     }
@@ -329,10 +312,10 @@ impl Job<'_> {
     /// ourselves or an ancestor, and with a file of the job open or its name in the command line,
     /// itself or a descendant.
     fn is_own(&self, stat: &Stat, not_before: u64) -> bool {
-        let dir = self.dir.path();
+        let dir = std::fs::canonicalize(self.dir.path());
         let prefix = format!("{}.", self.subject.name);
         let of_job = |path: &std::path::Path| {
-            path.parent() == Some(dir)
+            path.parent() == dir.as_deref().ok()
                 && path.file_name().is_some_and(|f| f.to_string_lossy().starts_with(&prefix))
         };
         let related = |pid: i32| {
@@ -436,29 +419,6 @@ impl Job<'_> {
             }
         }
     }
-}
-
-/// Ends what is known and what is found; what they were doing, and what could not be ended.
-fn end_tree(
-    mut known: Vec<Stat>,
-    found: impl Fn() -> Vec<Stat>,
-    grace: Duration,
-) -> (Option<String>, Vec<Process>) {
-    let mut look = || {
-        known.extend(found());
-        let below: Vec<Stat> =
-            known.iter().flat_map(|stat| tree::descendants(stat.pid, &[])).collect();
-        known.extend(below);
-        known.sort_by_key(|stat| (stat.pid, stat.start));
-        known.dedup_by(|a, b| a.is(b));
-        known.retain(|stat| process::find(stat.pid, stat.start).is_some());
-        known.clone()
-    };
-    let members = look();
-    if members.is_empty() {
-        return (None, Vec::new());
-    }
-    (Some(tree::diagnose(&members)), orphans::end(&mut look, grace))
 }
 
 fn as_text(value: &Value) -> String {

@@ -16,11 +16,12 @@ use crate::protocol::result::RunResult;
 use crate::protocol::time::{human, seconds};
 use std::cell::OnceCell;
 use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// More than any result of ours; other writers' are cut.
-const MAX_RESULT: u64 = 1 << 20;
+/// More than any result of ours.
+const MAX_RESULT: u64 = 256 << 10;
 /// A writer's process is no older than its `.pid`, by so much at the most.
 pub const PID_SLACK: Duration = Duration::from_secs(1);
 /// A `.pid` that is younger, empty and not locked may be about to be locked.
@@ -85,8 +86,8 @@ pub struct Subject {
     pub name: JobName,
     /// Its files.
     pub files: JobFiles,
-    /// The run seen first; the verdict will be of this one.
-    pub bound: Option<String>,
+    /// The run seen first, and the circuit it counts in; the verdict will be of this one.
+    bound: Option<(String, JobName)>,
     pulse: Option<Pulse>,
     /// Age of another writer's run, as a moment on the monotonic clock, which may lie before zero.
     began: Option<Pulse>,
@@ -210,18 +211,22 @@ impl Subject {
         let limits = self.limits(config, &writer)?;
         let run_id = Self::run_id(&writer, &seen);
 
-        if let (Some(bound), Some(run_id)) = (&self.bound, &run_id)
+        if let (Some((bound, key)), Some(run_id)) = (&self.bound, &run_id)
             && bound != run_id
         {
-            return Ok(self.replaced(dir, &writer, limits, bound.clone()));
+            return Ok(self.replaced(dir, &writer, limits, bound, key));
         }
-        let starting = seen.locked && seen.pid_text.is_empty();
+        let starting = seen.locked
+            && seen.pid_text.is_empty()
+            && seen.pid_meta.as_ref().is_some_and(|meta| self.age(dir, meta) <= STARTING);
         let recorded = match &seen.status {
             Some(word) if !starting => Some(self.recorded(dir, word, &writer, &seen)?),
             _ => None,
         };
-        if !starting && self.bound.is_none() {
-            self.bound.clone_from(&run_id);
+        // A lock is held by writers of ours: while their record is missing, the run has no name.
+        let named = matches!(writer, Writer::Ours(_)) || !seen.locked;
+        if named && !starting && self.bound.is_none() {
+            self.bound = run_id.clone().map(|run_id| (run_id, self.key(&writer)));
         }
         let wrapper = if starting { Wrapper::Alive } else { self.wrapper(dir, &writer, &seen)? };
         let begun = seen.status.is_some()
@@ -240,20 +245,37 @@ impl Subject {
         Ok(Observation { facts, limits, writer, recorded, run_id, result_may_come })
     }
 
+    /// Reads all there is, as of one moment: a start in between would put the last run's word
+    /// beside the new run's name.
     fn read(&self, dir: &MonitorDir) -> Result<Seen, WatchError> {
+        let stamp =
+            || std::fs::symlink_metadata(&self.status).ok().map(|m| (m.ino(), mtime_ns(&m)));
+        let mut before = stamp();
+        for _ in 0..10 {
+            let seen = self.read_once(dir)?;
+            let after = stamp();
+            if before == after {
+                return Ok(seen);
+            }
+            before = after;
+        }
+        self.read_once(dir)
+    }
+
+    fn read_once(&self, dir: &MonitorDir) -> Result<Seen, WatchError> {
         let files = &self.files;
-        let status = dir.read(&files.status(), 4096)?.as_deref().and_then(Word::parse);
+        let status = dir.read(&self.status, 4096)?.as_deref().and_then(Word::parse);
         // In the order a start writes them, backwards: a `.pid` read full was preceded by its
         // heartbeat.
-        let locked = is_locked(dir, &files.pid())?;
-        let pid_text = dir.read(&files.pid(), 64)?.unwrap_or_default();
+        let locked = is_locked(dir, &self.pid)?;
+        let pid_text = dir.read(&self.pid, 64)?.unwrap_or_default();
         let meta = |path: &Path| std::fs::symlink_metadata(path).ok();
         Ok(Seen {
             status,
-            pid_meta: meta(&files.pid()),
+            pid_meta: meta(&self.pid),
             pid_text,
             heartbeat: claim::read_heartbeat(dir, files)?,
-            heartbeat_meta: meta(&files.heartbeat()),
+            heartbeat_meta: meta(&self.heartbeat),
             locked,
         })
     }
@@ -280,8 +302,8 @@ impl Subject {
         let status = std::fs::symlink_metadata(self.files.status()).ok();
         let emptied_since = status.is_none_or(|status| mtime_ns(pid) > mtime_ns(&status));
         let over = |record: &Heartbeat| {
-            let writer = Writer::Ours(Box::new(record.clone()));
-            self.past_run(dir, &writer, &record.run_id).is_some()
+            let key = self.key(&Writer::Ours(Box::new(record.clone())));
+            self.past_run(dir, &key, &record.run_id).is_some()
         };
         !seen.locked && emptied_since && seen.heartbeat.as_ref().is_none_or(over)
     }
@@ -326,35 +348,42 @@ impl Subject {
         dir: &MonitorDir,
         writer: &Writer,
         limits: Limits,
-        bound: String,
+        bound: &str,
+        key: &JobName,
     ) -> Observation {
-        let past = self.past_run(dir, writer, &bound);
-        let why = "another run took the name before this one's outcome was recorded".to_owned();
+        let past = self.past_run(dir, key, bound).unwrap_or_else(|| {
+            let why = "another run took the name before this one's outcome was recorded";
+            let run_id = bound.to_owned();
+            PastRun::from(&RunResult::by_another(&self.name, run_id, Outcome::Lost, why.into()))
+        });
         let facts = Facts {
             exists: true,
-            outcome: past.as_ref().map(|run| run.outcome),
-            wrapper: Wrapper::Gone(why),
+            outcome: Some(past.outcome),
+            wrapper: Wrapper::Alive,
             silence: None,
             age: None,
         };
-        let recorded = past.map(|run| Recorded::Past(Box::new(run)));
         Observation {
             facts,
             limits,
             writer: writer.clone(),
-            recorded,
-            run_id: Some(bound),
+            recorded: Some(Recorded::Past(Box::new(past))),
+            run_id: Some(bound.to_owned()),
             result_may_come: false,
         }
     }
 
-    fn past_run(&self, dir: &MonitorDir, writer: &Writer, run_id: &str) -> Option<PastRun> {
-        let key = match writer {
+    /// The circuit that a writer's runs count in.
+    fn key(&self, writer: &Writer) -> JobName {
+        let named = match writer {
             Writer::Ours(record) => record.circuit.as_ref().map(|circuit| circuit.key.as_str()),
             Writer::Other(_) => None,
         };
-        let key = claim::key_of(key.unwrap_or(self.name.as_str()), &self.files);
-        history::read(dir, &self.files.history(&key)).ok()?.run(run_id)
+        claim::key_of(named.unwrap_or(self.name.as_str()), &self.files)
+    }
+
+    fn past_run(&self, dir: &MonitorDir, key: &JobName, run_id: &str) -> Option<PastRun> {
+        history::read(dir, &self.files.history(key)).ok()?.run(run_id)
     }
 
     fn recorded(
@@ -373,20 +402,16 @@ impl Subject {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        let fits = |result: &RunResult| match writer {
-            Writer::Ours(record) => result.run_id == record.run_id,
-            // Ours all the same, if only the heartbeat is missing or unreadable, or if we recorded
-            // how another writer's run ended.
-            Writer::Other(_) => {
-                (seen.heartbeat.is_none() && newer)
-                    || Self::run_id(writer, seen).as_ref() == Some(&result.run_id)
-            }
+        // Ours, whoever writes the job: only our programs write such a record.
+        let fits = |result: &RunResult| {
+            newer || matches!(writer, Writer::Ours(record) if result.run_id == record.run_id)
         };
         let result = RunResult::unpack(&bytes).filter(fits);
         if let Some(result) = result.filter(|result| result.outcome.word() == *word) {
             return Ok(Recorded::Result(Box::new(result)));
         }
-        let output = if newer { serde_json::from_slice(&bytes).ok() } else { None };
+        let foreign = newer && RunResult::unpack(&bytes).is_none();
+        let output = if foreign { serde_json::from_slice(&bytes).ok() } else { None };
         Ok(Recorded::Word(word.clone(), output))
     }
 
@@ -465,6 +490,8 @@ impl Subject {
                 Writer::Ours(record) if record.boot_id == clock::boot_id() => {
                     age_of_beat(record, mtime, now)
                 }
+                // Deleted under a living wrapper, which makes it anew at its next beat.
+                Writer::Other(_) if seen.locked && seen.heartbeat.is_none() => Duration::ZERO,
                 _ => self.age(dir, meta),
             };
             self.pulse = Some(Pulse::first(mtime, age, now));

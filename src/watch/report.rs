@@ -17,6 +17,8 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
+/// A value of the text form is cut here, characters; the JSON form has all of it.
+const TEXT: usize = 2000;
 /// The lines of a running job's log are counted up to this size, bytes.
 const COUNTED_RUNNING: u64 = 16 << 20;
 
@@ -255,7 +257,8 @@ impl Report {
     /// The first line: the verdict, the name, and what matters in words.
     #[must_use]
     pub fn headline(&self) -> String {
-        format!("{}  {}  {}", self.verdict, self.name, self.detail()).trim_end().to_owned()
+        let line = format!("{}  {}  {}", self.verdict, self.name, self.detail());
+        tail::one_line(&line).trim_end().to_owned()
     }
 
     /// What matters, in words.
@@ -287,9 +290,7 @@ impl Report {
         if let Some(quiet) = span(self.quiet_s).filter(|quiet| *quiet >= Duration::from_secs(1)) {
             parts.push(format!("quiet for {}", human(quiet)));
         }
-        if let Some(awaits) = &self.awaits {
-            parts.push(awaits.rsplit(": ").next().unwrap_or_default().to_owned());
-        }
+        parts.extend(self.awaits.clone());
         parts.join(", ")
     }
 
@@ -298,7 +299,8 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = self.headline();
         let mut add = |label: &str, value: &str| {
-            let _ = write!(text, "\n{label}: {}", tail::one_line(value));
+            let value = tail::cut(&tail::one_line(value), TEXT);
+            let _ = write!(text, "\n{label}: {value}");
         };
         if self.verdict == Verdict::Success {
             if let Some(reason) = self.reason.as_ref().filter(|reason| *reason != "exit code 0") {

@@ -26,6 +26,15 @@ pub fn one_line(text: &str) -> String {
     clean(text.as_bytes()).replace('\n', " ")
 }
 
+/// The text, cut to so many characters.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
 /// How many lines there are, an unfinished last one included; `None` if it cannot be read.
 #[must_use]
 pub fn count_lines(file: &mut File) -> Option<u64> {
@@ -53,11 +62,7 @@ pub fn last_lines(bytes: &[u8], count: usize) -> Vec<String> {
     let mut room = TAIL_BYTES;
     let mut lines = Vec::new();
     for line in text.trim_end_matches('\n').rsplit('\n').take(count) {
-        let mut line: String = line.trim_end().to_owned();
-        if let Some((at, _)) = line.char_indices().nth(TAIL_LINE) {
-            line.truncate(at);
-            line.push('…');
-        }
+        let line = cut(line.trim_end(), TAIL_LINE);
         // With its indent and its newline.
         let Some(left) = room.checked_sub(line.len() + 5) else { break };
         room = left;
