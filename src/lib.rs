@@ -46,7 +46,7 @@
 //! });
 //! ```
 
-// They panic where the stream cannot be written: `os::say` and `cli::report` do not.
+// They panic where the stream cannot be written: `os::say` does not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(target_env = "musl")]

@@ -1,7 +1,6 @@
 //! What was typed, lowered once into what is meant; what comes out, and the exit codes.
 
 pub mod values;
-pub mod report;
 pub mod run;
 pub mod watch;
 

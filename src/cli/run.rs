@@ -1,7 +1,7 @@
 //! `sentinel-run`: arguments, closing line, exit code.
 
 use super::{explain, values};
-use crate::os::say::say;
+use crate::os::say::{print, say};
 use crate::protocol::circuit::MAX_FAILURES;
 use crate::protocol::evidence::BeatOn;
 use crate::protocol::heartbeat::STALE_BEATS;
@@ -220,7 +220,7 @@ fn report(config: &Config, ended: &Ended) -> ExitCode {
             ExitCode::from(*code)
         }
         Ended::Detached { pid, dir } => {
-            super::report::line(&format!("{}\t{pid}\t{}", config.name, dir.display()));
+            print(&format!("{}\t{pid}\t{}", config.name, dir.display()));
             ExitCode::SUCCESS
         }
         Ended::NotDetached { code } => ExitCode::from(*code),

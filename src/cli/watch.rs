@@ -1,9 +1,8 @@
 //! `sentinel-watch`: arguments, output, exit code.
 
-use super::report::line;
 use super::{explain, values};
 use crate::decide::verdict::{Verdict, overall};
-use crate::os::say::{paint, say};
+use crate::os::say::{paint, print, say};
 use crate::protocol::name::JobName;
 use crate::protocol::time::rfc3339;
 use crate::watch::config::{Config, Kill, Mode, POLL, START_WAIT, TAIL};
@@ -234,8 +233,8 @@ fn reset(config: &Config) -> ExitCode {
             let mut exits = Vec::new();
             for (key, failures) in closed {
                 match failures {
-                    Some(failures) => line(&format!("closed  {key}  after {failures} failures")),
-                    None => line(&format!("{}  {key}  no such job", Verdict::Missing)),
+                    Some(failures) => print(&format!("closed  {key}  after {failures} failures")),
+                    None => print(&format!("{}  {key}  no such job", Verdict::Missing)),
                 }
                 exits.push(if failures.is_some() { 0 } else { Verdict::Missing.exit(false) });
             }
@@ -271,15 +270,15 @@ impl Show {
         }
         match news {
             News::Verdict(report) if self.json => {
-                line(&serde_json::to_string(report).unwrap_or_default());
+                print(&serde_json::to_string(report).unwrap_or_default());
             }
             News::Verdict(report) => match self.form {
-                Form::Full => line(&report.text()),
-                Form::Lines => line(&report.headline()),
+                Form::Full => print(&report.text()),
+                Form::Lines => print(&report.headline()),
                 Form::Events => event(&report.name, report.verdict.as_str(), &report.detail()),
             },
             News::Failed(error) => say(format!("sentinel-watch: {error}")),
-            News::Event { name, state, detail } if self.json => line(
+            News::Event { name, state, detail } if self.json => print(
                 &serde_json::json!({
                     "time": rfc3339(SystemTime::now()),
                     "name": name.as_str(),
@@ -311,7 +310,7 @@ impl Show {
 
 fn event(name: &str, state: &str, detail: &str) {
     let detail = one_line(detail);
-    line(format!("{} {name} {state} {detail}", rfc3339(SystemTime::now())).trim_end());
+    print(format!("{} {name} {state} {detail}", rfc3339(SystemTime::now())).trim_end());
 }
 
 /// Columns to paint in.

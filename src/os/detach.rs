@@ -8,20 +8,20 @@ use std::os::fd::{AsRawFd, OwnedFd};
 #[derive(Debug)]
 pub enum Side {
     /// The launcher, which waits for the report.
-    Launcher(Report),
+    Launcher(Answer),
     /// The one that stays.
     Background(Reporter),
 }
 
 /// The launcher's end.
 #[derive(Debug)]
-pub struct Report(OwnedFd);
+pub struct Answer(OwnedFd);
 
 /// The other end.
 #[derive(Debug)]
 pub struct Reporter(OwnedFd);
 
-impl Report {
+impl Answer {
     /// Waits until the other side has said how the start went: an exit code, and the PID of the
     /// wrapper; `None` if it died without a word.
     #[must_use]
@@ -66,7 +66,7 @@ pub fn detach() -> io::Result<Side> {
             drop(writer);
             let child = rustix::process::Pid::from_raw(child.as_raw());
             let _ = rustix::process::waitpid(child, rustix::process::WaitOptions::empty());
-            return Ok(Side::Launcher(Report(reader)));
+            return Ok(Side::Launcher(Answer(reader)));
         }
         nix::unistd::ForkResult::Child => drop(reader),
     }

@@ -4,7 +4,7 @@ use super::command::Command;
 use super::config::Config;
 use super::ending::{self, Cause, Ending, Scene, sender};
 use super::evidence::Looks;
-use super::limits::{self, Limits};
+use super::limits::{self, TreeLimits};
 use super::log::{self, Log, Tee};
 use super::record::{beat_now, environment, first_record, rounded};
 use super::start::{self, Prepared, RunError, Started};
@@ -140,7 +140,7 @@ struct Job<'a> {
     log: Log,
     tee: Option<Tee>,
     looks: Looks,
-    limits: Option<Limits>,
+    limits: Option<TreeLimits>,
     ending: Option<Ending>,
     began: Instant,
     last_beat: Instant,
@@ -234,7 +234,7 @@ impl<'a> Job<'a> {
             log,
             tee: config.tee.then(Tee::new),
             looks: Looks::begin(&config.beat_on, now),
-            limits: Limits::new(config.max_memory, config.max_cpu),
+            limits: TreeLimits::new(config.max_memory, config.max_cpu),
             ending: None,
             began: now,
             last_beat: now,

@@ -14,14 +14,14 @@ pub const LOOK: Duration = Duration::from_secs(1);
 
 /// What a tree may use.
 #[derive(Debug)]
-pub struct Limits {
+pub struct TreeLimits {
     memory: Option<u64>,
     cpu: Option<f64>,
     last_cpu: Option<(Instant, f64)>,
     exceeded_before: bool,
 }
 
-impl Limits {
+impl TreeLimits {
     /// The limits, if there is one.
     #[must_use]
     pub fn new(memory: Option<u64>, cpu: Option<f64>) -> Option<Self> {

@@ -63,7 +63,7 @@ enum State {
     Done(u8),
 }
 
-struct Job {
+struct Entry {
     subject: Subject,
     state: State,
     next_look: Instant,
@@ -106,7 +106,7 @@ fn open(path: &Path) -> Result<Option<MonitorDir>, WatchError> {
     Ok(MonitorDir::open(path)?)
 }
 
-impl Job {
+impl Entry {
     fn pollable(&self) -> Option<BorrowedFd<'_>> {
         self.wrapper.as_ref().and_then(Handle::pollable)
     }
@@ -115,7 +115,7 @@ impl Job {
 struct Watcher<'a> {
     config: &'a Config,
     dir: Option<MonitorDir>,
-    jobs: Vec<Job>,
+    jobs: Vec<Entry>,
     changes: Option<Changes>,
     bell: Bell<Wake>,
     ringer: Ringer<Wake>,
@@ -135,7 +135,7 @@ impl<'a> Watcher<'a> {
     ) -> Self {
         let now = Instant::now();
         let path = dir.as_ref().map_or(config.dir.as_path(), MonitorDir::path);
-        let job = |name| Job {
+        let job = |name| Entry {
             subject: Subject::new(path, name),
             state: State::Watched,
             next_look: now,
