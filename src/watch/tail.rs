@@ -54,7 +54,7 @@ pub fn count_lines(file: &mut File) -> Option<u64> {
     }
 }
 
-/// The last `count` lines of a log, at most [`TAIL_BYTES`] in all, without anything that could move
+/// The last `count` lines of a log, at most 2 KiB in all, without anything that could move
 /// a cursor.
 #[must_use]
 pub fn last_lines(bytes: &[u8], count: usize) -> Vec<String> {
