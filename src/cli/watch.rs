@@ -6,7 +6,7 @@ use crate::os::say::{paint, print, say};
 use crate::protocol::name::JobName;
 use crate::protocol::time::rfc3339;
 use crate::watch::config::{Config, Kill, Mode, POLL, START_WAIT, TAIL};
-use crate::watch::tail::one_line;
+use crate::watch::tail::{json, one_line};
 use crate::watch::{self, News, Report};
 use clap::{ArgGroup, Parser};
 use std::io::IsTerminal;
@@ -270,7 +270,7 @@ impl Show {
         }
         match news {
             News::Verdict(report) if self.json => {
-                print(&serde_json::to_string(report).unwrap_or_default());
+                print(&json(report));
             }
             News::Verdict(report) => match self.form {
                 Form::Full => print(&report.text()),
@@ -278,15 +278,12 @@ impl Show {
                 Form::Events => event(&report.name, report.verdict.as_str(), &report.detail()),
             },
             News::Failed(error) => say(format!("sentinel-watch: {error}")),
-            News::Event { name, state, detail } if self.json => print(
-                &serde_json::json!({
-                    "time": rfc3339(SystemTime::now()),
-                    "name": name.as_str(),
-                    "state": state,
-                    "detail": detail,
-                })
-                .to_string(),
-            ),
+            News::Event { name, state, detail } if self.json => print(&json(&serde_json::json!({
+                "time": rfc3339(SystemTime::now()),
+                "name": name.as_str(),
+                "state": state,
+                "detail": detail,
+            }))),
             News::Event { name, state, detail } => event(name.as_str(), state, &detail),
             News::Waiting(jobs, first) => self.waiting(jobs, first),
         }

@@ -17,6 +17,7 @@ impl Cgroup {
     pub fn enter(name: &str) -> Option<Self> {
         let parent = delegated()?;
         let path = parent.join(name);
+        sweep(&parent);
         fs::create_dir(&path).ok()?;
         let group = Self(path);
         move_into(&group.0).then_some(group)
@@ -49,6 +50,15 @@ impl Drop for Cgroup {
     fn drop(&mut self) {
         self.step_out();
         let _ = fs::remove_dir(&self.0); // stays while a survivor is in it
+    }
+}
+
+/// Removes the cgroups of runs that are over: those that are empty, for no other can be removed.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("sentinel-") {
+            let _ = fs::remove_dir(entry.path());
+        }
     }
 }
 

@@ -110,6 +110,9 @@ impl Claim {
     pub fn keep_pid(&mut self) -> Result<(), DirError> {
         let path = self.files.pid();
         let fail = |source| DirError::io("write", &path, source);
+        if self.is_lost() {
+            return Ok(()); // deleted, and another run has begun since
+        }
         if lock::is_at(&self.lock.file, &path) {
             let mut text = [0; 16];
             let read = self.lock.file.read_at(&mut text, 0).map_err(fail)?;
@@ -129,6 +132,14 @@ impl Claim {
         Ok(())
     }
 
+    /// Whether another run holds the lock on a new `.pid`: ours was deleted, and the name taken.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        let path = self.files.pid();
+        !lock::is_at(&self.lock.file, &path)
+            && lock::is_locked(&self.dir, &path).unwrap_or_default()
+    }
+
     /// Records how the run ended, and gives the claim up. The order is the protocol:
     ///
     /// 1. `.result`, so that whoever sees `.status` finds the whole story;
@@ -143,6 +154,11 @@ impl Claim {
     /// # Errors
     /// If `.result` or `.status` could not be written.
     pub fn record(self, result: &RunResult, room: &Room) -> Result<Vec<DirError>, DirError> {
+        if self.is_lost() {
+            room.give_back();
+            let why = "was deleted, and another run has the name now";
+            return Err(DirError::Refused { path: self.files.pid(), why });
+        }
         if let Err(error) = room.result.write(&result.pack()) {
             // On a full disk there is the room taken at start, for what matters most.
             room.result.write(&without_extras(result, &error).pack())?;
@@ -203,7 +219,7 @@ pub fn key_of(key: &str, files: &JobFiles) -> JobName {
 
 impl Room {
     /// Gives the space back, because nothing will be recorded.
-    pub fn give_back(self) {
+    pub fn give_back(&self) {
         self.result.discard();
         self.status.discard();
     }
@@ -239,9 +255,18 @@ impl HeartbeatFile {
     ) -> Result<(), DirError> {
         let fail = |source| DirError::io("write", path, source);
         if !lock::is_at(&self.file, path) {
+            let there = dir.read(path, heartbeat::SIZE as u64)?;
+            let there = there.as_deref().and_then(Heartbeat::unpack);
+            if there.is_some_and(|there| there.run_id != record.run_id) {
+                return Ok(()); // another run has the name now
+            }
             *self = Self::anew(dir, path, record)?;
         }
         self.file.write_all_at(&record.pack(), 0).map_err(fail)?;
+        if self.file.metadata().map_err(fail)?.len() != heartbeat::SIZE as u64 {
+            // Somebody beat by appending to it.
+            self.file.set_len(heartbeat::SIZE as u64).map_err(fail)?;
+        }
         let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(record.beat.realtime_ns);
         self.file.set_modified(at).map_err(fail)
     }
@@ -320,7 +345,8 @@ pub fn hold_wrapper(record: &Heartbeat) -> Option<process::Handle> {
 /// If the file cannot be read or is refused.
 pub fn read_heartbeat(dir: &MonitorDir, files: &JobFiles) -> Result<Option<Heartbeat>, DirError> {
     for _ in 0..3 {
-        let Some(bytes) = dir.read(&files.heartbeat(), 4 * heartbeat::SIZE as u64)? else {
+        // What was appended by somebody is no part of it.
+        let Some(bytes) = dir.read(&files.heartbeat(), heartbeat::SIZE as u64)? else {
             return Ok(None);
         };
         match Heartbeat::unpack(&bytes) {

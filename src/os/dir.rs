@@ -4,6 +4,7 @@
 //! truncate what it must not, or a watcher believe what is not true. So each open refuses links and
 //! whatever is no regular file, and checks owner and mode on the opened descriptor.
 
+use nix::sys::stat::{Mode, umask};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -63,11 +64,11 @@ impl MonitorDir {
         if let Some(dir) = Self::open(path)? {
             return Ok(dir);
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|source| DirError::io("create directory", path, source))?;
+        // A umask that takes the owner's own rights would lock us out of it.
+        let theirs = umask(Mode::from_bits_truncate(0o077));
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        umask(theirs);
+        made.map_err(|source| DirError::io("create directory", path, source))?;
         Self::open(path)?.ok_or_else(|| DirError::io("open", path, io::ErrorKind::NotFound.into()))
     }
 

@@ -1,6 +1,7 @@
 //! Writing so that a reader, a full disk or a power cut sees all of it or nothing.
 
 use super::dir::{DirError, MonitorDir};
+use super::lock;
 use crate::protocol::files::JobFiles;
 use std::fs::File;
 use std::io;
@@ -25,7 +26,9 @@ impl Draft {
     /// # Errors
     /// If there is no such room, or the directory cannot be written.
     pub fn begin(dir: &MonitorDir, path: &Path) -> Result<Self, DirError> {
+        // Always a file of our own: what is there may be another run's, and published under us.
         let temporary = JobFiles::draft(path);
+        dir.remove(&temporary)?;
         let file = dir.create_file(&temporary)?;
         let draft = Self { file, temporary, path: path.to_owned() };
         if let Err(source) = draft.file.write_all_at(b"\n", 0) {
@@ -65,8 +68,11 @@ impl Draft {
     }
 
     /// Gives the room back.
-    pub fn discard(self) {
-        let _ = std::fs::remove_file(&self.temporary);
+    pub fn discard(&self) {
+        // Another run's draft by now, if the name was taken from us: not ours to remove.
+        if lock::is_at(&self.file, &self.temporary) {
+            let _ = std::fs::remove_file(&self.temporary);
+        }
     }
 }
 

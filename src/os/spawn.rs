@@ -92,6 +92,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<i32, SpawnError> {
     // Rust ignores PIPE at start; what else is ignored was ignored by our caller, and stays so.
     let mut reset = SigSet::empty();
     reset.add(Signal::SIGPIPE);
+    reset.add(Signal::SIGXFSZ); // ours to ignore
     attributes.set_sigdefault(&reset).map_err(system)?;
 
     let c_strings = |words: &[OsString]| -> Result<Vec<CString>, SpawnError> {

@@ -18,9 +18,9 @@ pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339_weak(text).ok()
 }
 
-/// A hundred years. Longer durations are cut to this: nobody can tell, and no sum with a clock
+/// Five hundred years. Longer durations are cut to this: nobody can tell, and no sum with a clock
 /// overflows.
-pub const FOR_EVER: Duration = Duration::from_hours(100 * 365 * 24);
+pub const FOR_EVER: Duration = Duration::from_hours(500 * 365 * 24);
 
 /// A number of seconds from a file: `None` if negative or not a number.
 #[must_use]

@@ -15,6 +15,8 @@ pub enum Command {
     Runs(i32),
     /// It ended.
     Ended(ExitStatus),
+    /// It is gone, and the kernel has no status of it.
+    Vanished,
 }
 
 impl From<Result<i32, SpawnError>> for Command {
@@ -38,7 +40,7 @@ impl Command {
     /// Whether it has ended by itself or was ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        matches!(self, Self::Ended(_))
+        matches!(self, Self::Ended(_) | Self::Vanished)
     }
 
     /// Its exit code, if it exited.
@@ -46,7 +48,7 @@ impl Command {
     pub fn exit_code(&self) -> Option<i32> {
         match self {
             Self::NotExecuted(code, _) => Some(i32::from(*code)),
-            Self::Runs(_) => None,
+            Self::Runs(_) | Self::Vanished => None,
             Self::Ended(status) => status.code(),
         }
     }
@@ -71,6 +73,7 @@ impl Command {
     pub fn words(&self) -> String {
         match (self, self.exit_code(), self.signal()) {
             (Self::NotExecuted(_, why), ..) => why.clone(),
+            (Self::Vanished, ..) => "it ended, and its exit status is unknown".to_owned(),
             (_, Some(code), _) => format!("exit code {code}"),
             (_, None, Some(signal)) if self.dumped_core() => {
                 format!("killed by {signal} (core dumped)")

@@ -75,6 +75,7 @@ pub enum Ended {
 /// What kept the run from starting or its outcome from being recorded; a failing command is no
 /// error.
 pub fn run(config: &Config) -> Result<Ended, RunError> {
+    signals::put_right();
     if config.command.is_empty() {
         return Ok(Ended::Reset(start::reset_last(config)?));
     }
@@ -180,11 +181,12 @@ impl<'a> Job<'a> {
         let socket = config.beat_on.names_app().then(|| NotifySocket::bind(&record.run_id));
         let socket = socket.transpose().map_err(system("open a notify socket"))?;
         let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
-        let Started { claim, room, pulse, log, trial, past } = start::take(config, prepared)?;
+        let Started { claim, room, pulse, log, output, trial, past } =
+            start::take(config, prepared)?;
         claim.empty_pid()?;
         dir.remove(&files.status())?;
         dir.remove(&files.result())?;
-        rotate(prepared)?;
+        rotate(prepared, &output)?;
         let pulse = pulse.begin(dir, &files.heartbeat(), &record)?;
         claim.write_pid()?;
 
@@ -385,6 +387,9 @@ impl<'a> Job<'a> {
             next = rustix::process::wait(WaitOptions::NOHANG);
         }
         self.childless = matches!(next, Err(rustix::io::Errno::CHILD));
+        if self.childless && self.command.pid().is_some() {
+            self.command = Command::Vanished; // somebody else took its status
+        }
     }
 
     /// What is left of the tree a moment after the command's end.
@@ -668,14 +673,19 @@ fn left_output(prepared: &Prepared) -> Result<Option<serde_json::Value>, String>
     if bytes.len() as u64 > MAX_OUTPUT {
         return Err(format!("more than {} KiB", MAX_OUTPUT / 1024));
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| format!("not JSON: {error}"))
+    // Inside the record it lies deeper: what no reader could read back is not taken.
+    let deeper = [b"[[", bytes.as_slice(), b"]]"].concat();
+    serde_json::from_slice::<serde_json::Value>(&deeper)
+        .and_then(|_| serde_json::from_slice(&bytes))
+        .map(Some)
+        .map_err(|error| format!("not JSON: {error}"))
 }
 
 /// Puts the new log in place, the last run's beside it, and an empty `.output`.
-fn rotate(prepared: &Prepared) -> Result<(), RunError> {
+fn rotate(prepared: &Prepared, output: &File) -> Result<(), RunError> {
     use crate::os::dir::DirError;
     use crate::protocol::files::JobFiles;
-    let Prepared { dir, files, .. } = prepared;
+    let files = &prepared.files;
     let rename = |from: &Path, to: &Path| match std::fs::rename(from, to) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(DirError::io("rename", from, error))
@@ -684,8 +694,7 @@ fn rotate(prepared: &Prepared) -> Result<(), RunError> {
     };
     rename(&files.log(), &files.previous_log())?;
     rename(&JobFiles::draft(&files.log()), &files.log())?;
-    let output = dir.create_file(&files.output())?;
-    let empty = |output: File| match output.metadata()?.len() {
+    let empty = |output: &File| match output.metadata()?.len() {
         0 => Ok(()), // emptying costs a write to the journal even then
         _ => output.set_len(0),
     };

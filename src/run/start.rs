@@ -104,6 +104,8 @@ pub struct Started {
     pub pulse: NewHeartbeatFile,
     /// The new log, under its temporary name.
     pub log: File,
+    /// `.output`, still as the last run left it.
+    pub output: File,
     /// The lock of a half-open circuit's one trial.
     pub trial: Option<Locked>,
     /// For the command's environment.
@@ -155,7 +157,9 @@ pub fn take(config: &Config, prepared: &Prepared) -> Result<Started, RunError> {
     let Prepared { dir, files, .. } = prepared;
     let claim = Claim::take(dir, files, PATIENCE)?.ok_or_else(|| prepared.already_running())?;
     match take_rest(config, prepared, &claim) {
-        Ok((room, pulse, log, trial, past)) => Ok(Started { claim, room, pulse, log, trial, past }),
+        Ok((room, pulse, log, output, trial, past)) => {
+            Ok(Started { claim, room, pulse, log, output, trial, past })
+        }
         Err(error) => {
             claim.withdraw();
             Err(error)
@@ -163,7 +167,7 @@ pub fn take(config: &Config, prepared: &Prepared) -> Result<Started, RunError> {
     }
 }
 
-type Rest = (Room, NewHeartbeatFile, File, Option<Locked>, Past);
+type Rest = (Room, NewHeartbeatFile, File, File, Option<Locked>, Past);
 
 fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest, RunError> {
     let Prepared { dir, files, .. } = prepared;
@@ -190,8 +194,9 @@ fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest
             return Err(error.into());
         }
     };
-    match new_log(prepared) {
-        Ok(log) => Ok((room, pulse, log, trial, past)),
+    let outputs = new_log(prepared).and_then(|log| Ok((log, dir.create_file(&files.output())?)));
+    match outputs {
+        Ok((log, output)) => Ok((room, pulse, log, output, trial, past)),
         Err(error) => {
             room.give_back();
             pulse.give_back();

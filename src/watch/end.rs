@@ -446,16 +446,18 @@ fn fields(seen: &Observation) -> Vec<(String, String)> {
 /// Counts the end of another writer's run in its circuit: its writer does not.
 pub fn count_other(dir: &MonitorDir, subject: &Subject, seen: &Observation) {
     use crate::protocol::history::{Line, PastRun};
-    let (Writer::Other(Some(_)), Some(Recorded::Word(..)), Some(run_id)) =
-        (&seen.writer, &seen.recorded, &seen.run_id)
+    let (Writer::Other(Some(pid)), Some(Recorded::Word(..))) = (&seen.writer, &seen.recorded)
     else {
         return;
     };
+    // Every watcher makes the same name of it, whenever it came.
+    let Ok(status) = std::fs::symlink_metadata(subject.files.status()) else { return };
+    let run_id = format!("pid-{pid}-{}", crate::os::dir::mtime_ns(&status));
     let Some(outcome) = seen.facts.outcome else { return };
     let now = SystemTime::now();
     let age = seen.facts.age.unwrap_or_default();
     let line = Line::Run(PastRun {
-        run_id: run_id.clone(),
+        run_id,
         name: subject.name.to_string(),
         outcome,
         exit_code: None,

@@ -209,7 +209,7 @@ impl Subject {
             Writer::Other(_) => None,
         };
         let limits = self.limits(config, &writer)?;
-        let run_id = Self::run_id(&writer, &seen);
+        let run_id = self.run_id(&writer, &seen);
 
         if let (Some((bound, key)), Some(run_id)) = (&self.bound, &run_id)
             && bound != run_id
@@ -333,12 +333,24 @@ impl Subject {
         })
     }
 
-    fn run_id(writer: &Writer, seen: &Seen) -> Option<String> {
-        match (writer, &seen.pid_meta) {
+    /// What names the run. While a lock is held and the record cannot be read, nothing does.
+    fn run_id(&self, writer: &Writer, seen: &Seen) -> Option<String> {
+        let pid_meta = seen.pid_meta.as_ref().filter(|_| !seen.locked);
+        match (writer, pid_meta) {
             (Writer::Ours(record), _) => Some(record.run_id.clone()),
             (Writer::Other(_), None) => None,
-            (Writer::Other(Some(pid)), Some(meta)) => Some(format!("pid-{pid}-{}", mtime_ns(meta))),
             (Writer::Other(None), Some(meta)) => Some(format!("start-{}", mtime_ns(meta))),
+            // Another writer may touch its `.pid`: its process, while it lives, is what tells one
+            // run from the next.
+            (Writer::Other(Some(pid)), Some(_)) => {
+                let begun = process::stat(*pid).filter(process::Stat::lives).map(|stat| stat.start);
+                let ours = self.bound.as_ref().map(|(bound, _)| bound);
+                let same = ours.filter(|bound| bound.starts_with(&format!("pid-{pid}-")));
+                match (begun, same) {
+                    (None, Some(bound)) => Some(bound.clone()),
+                    (begun, _) => Some(format!("pid-{pid}-{}", begun.unwrap_or(0))),
+                }
+            }
         }
     }
 

@@ -191,6 +191,7 @@ impl Report {
     }
 
     fn tell_result(&mut self, result: &RunResult) {
+        self.run_id = Some(result.run_id.clone());
         self.outcome = Some(result.outcome);
         self.exit_code = result.exit_code;
         self.signal.clone_from(&result.signal);

@@ -26,6 +26,28 @@ pub fn one_line(text: &str) -> String {
     clean(text.as_bytes()).replace('\n', " ")
 }
 
+/// JSON whose texts move no cursor either: what JSON lets stand and a terminal would act on is
+/// escaped.
+#[must_use]
+pub fn json(value: &impl serde::Serialize) -> String {
+    use std::fmt::Write;
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            let _ = write!(safe, "\\u{:04x}", c as u32);
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Controls, and what turns the direction of text around.
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The text, cut to so many characters.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {
@@ -107,9 +129,7 @@ fn without_escapes(line: &str) -> String {
                 _ => {}
             },
             '\u{9b}' => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-            // Controls, and what turns the direction of text around.
-            c if c.is_control()
-                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {}
+            c if is_unsafe(c) => {}
             c => out.push(c),
         }
     }

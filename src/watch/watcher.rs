@@ -69,6 +69,10 @@ struct Entry {
     next_look: Instant,
     /// It was seen running, and nothing has been heard since.
     observed: bool,
+    /// It was seen running.
+    seen: bool,
+    /// When its files were found deleted.
+    vanished: Option<Instant>,
     /// When to look at all there is.
     next_thorough: Instant,
     /// Its wrapper, whose end is the end of the wait.
@@ -140,6 +144,8 @@ impl<'a> Watcher<'a> {
             state: State::Watched,
             next_look: now,
             observed: false,
+            seen: false,
+            vanished: None,
             next_thorough: now,
             wrapper: None,
             stale: Duration::MAX,
@@ -353,6 +359,8 @@ impl<'a> Watcher<'a> {
             Instant::now().checked_add(left(timeout) + Duration::from_millis(1))
         });
         self.jobs[i].observed = true;
+        self.jobs[i].seen = true;
+        self.jobs[i].vanished = None;
         if self.subscribe(i, seen) {
             // Subscribe, then read: what happened before is seen by one more look.
             self.jobs[i].observed = false;
@@ -424,11 +432,25 @@ impl<'a> Watcher<'a> {
         tell(News::Event { name: &job.subject.name, state: told, detail });
     }
 
+    /// There is no sentinel: not yet, or not any more.
     fn look_missing(&mut self, i: usize, tell: &mut Tell<'_>) {
-        if self.is_one_look() || self.began.elapsed() >= self.config.start_wait {
+        if self.is_one_look() {
             return self.give_missing(i, tell);
         }
-        self.jobs[i].next_look = Instant::now() + SOON;
+        let entry = &mut self.jobs[i];
+        // A wrapper that lives makes what was deleted anew at its next beat.
+        let since = match entry.pollable() {
+            Some(_) => self.now,
+            None if entry.seen => *entry.vanished.get_or_insert(self.now),
+            None => self.began,
+        };
+        if self.now.saturating_duration_since(since) < self.config.start_wait
+            || entry.pollable().is_some()
+        {
+            entry.next_look = Instant::now() + SOON;
+            return;
+        }
+        self.give_missing(i, tell);
     }
 
     fn give_missing(&mut self, i: usize, tell: &mut Tell<'_>) {

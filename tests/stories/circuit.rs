@@ -225,3 +225,44 @@ fn the_circuit_is_recorded_with_the_run() {
     assert_eq!(circuit["key"], json!("job"));
     assert_eq!(circuit["max_failures"], json!(3));
 }
+
+#[test]
+fn a_success_recorded_before_its_wrapper_died_is_counted_as_such_by_the_next_start() {
+    let scene = Scene::new();
+    scene.ran("job -- true").exits(0);
+    let run_id = scene.result("job")["run_id"].clone();
+    // As if the wrapper had been killed after `.result`.
+    std::fs::remove_file(scene.file("job.status")).unwrap();
+    std::fs::remove_file(scene.file("job.history")).unwrap();
+    scene.run("job -- sh -c").arg("echo $SENTINEL_LAST_OUTCOME; exit 3").finish().exits(3);
+    let lines = scene.history("job");
+    let told: Vec<(&Value, &Value)> =
+        lines.iter().map(|line| (&line["outcome"], &line["run_id"])).collect();
+    let second = scene.result("job")["run_id"].clone();
+    assert_eq!(told, [(&json!("success"), &run_id), (&json!("failed"), &second)]);
+    assert_eq!(scene.read("job.log"), "success\n");
+    assert_eq!(watched(&scene).1["failures"], json!(1));
+}
+
+#[test]
+fn a_reset_without_a_command_closes_the_circuit_of_the_last_run() {
+    let scene = Scene::new();
+    for _ in 0..3 {
+        scene.ran("--circuit shared job -- sh -c 'exit 3'").exits(3);
+    }
+    scene.watched("--once job").exits(7);
+    scene.ran("--circuit shared job -- true").exits(69);
+    scene.ran("--reset-circuit job").exits(0).says("shared");
+    scene.watched("--once job").exits(1);
+    assert_eq!(scene.history("job").len(), 0, "no circuit of the job's own name was meant");
+    let wrapper = scene.up("job", "--circuit shared job -- sleep 987");
+    // A running job is no hindrance, and is not disturbed.
+    let lines = scene.history("shared").len();
+    scene.ran("--reset-circuit job").exits(0).says("shared");
+    assert_eq!(scene.history("shared").len(), lines + 1);
+    scene.watched("--once job").exits(5);
+    scene.stop("job");
+    wrapper.wait();
+    scene.watched("--reset-circuit nonono").exits(6).says("nonono");
+    assert!(!scene.file("nonono.history").exists());
+}

@@ -154,3 +154,85 @@ fn looking_at_a_job_never_refuses_its_start() {
         looker.wait();
     }
 }
+
+/// A watcher stands still while the run it watches ends and another takes the name, which counts
+/// in another circuit.
+#[track_caller]
+fn replaced_unseen(scene: &Scene, history_is_kept: bool) -> serde_json::Value {
+    let script = format!("{UNTIL_TOLD}; exit 3");
+    let first = scene.run("--circuit one job -- sh -c").arg(script).start();
+    scene.is_up("job");
+    let run_id = scene.heartbeat("job").unwrap()["run_id"].clone();
+    let mut watcher = scene.watch("--events --json job").start();
+    watcher.until_it_says("started");
+    watcher.signal(rustix::process::Signal::STOP);
+    until("the watcher stands still", || watcher.process().state() == Some('T'));
+    fs::write(scene.path("go"), "").unwrap();
+    first.wait().exits(3);
+    if !history_is_kept {
+        fs::remove_file(scene.file("one.history")).unwrap();
+    }
+    let second = scene.up("job", "--circuit two job -- sleep 985");
+    let before = Scene::snapshot(&scene.dir());
+    watcher.signal(rustix::process::Signal::CONT);
+    let done = watcher.wait().exits(1);
+    let verdict = done.json_lines().pop().unwrap();
+    assert_eq!(verdict["verdict"], json!("failed"), "{}", done.told());
+    assert_eq!(verdict["run_id"], run_id, "{}", done.told());
+    // The other run goes on, and nothing was written over it.
+    assert_eq!(before, Scene::snapshot(&scene.dir()));
+    assert_eq!(scene.members_running("sleep 985").len(), 1);
+    scene.watched("--once job").exits(5);
+    scene.stop("job");
+    second.wait();
+    verdict
+}
+
+#[test]
+fn the_outcome_of_a_replaced_run_is_found_in_its_own_circuits_history() {
+    let scene = Scene::new();
+    let verdict = replaced_unseen(&scene, true);
+    assert_eq!(verdict["outcome"], json!("failed"));
+    assert_eq!(verdict["exit_code"], json!(3));
+}
+
+#[test]
+fn a_replaced_run_of_which_no_history_tells_is_lost_and_nothing_is_ended() {
+    let scene = Scene::new();
+    let verdict = replaced_unseen(&scene, false);
+    assert_eq!(verdict["outcome"], json!("lost"));
+    let reason = verdict["reason"].as_str().unwrap();
+    assert!(reason.contains("another run"), "{reason}");
+}
+
+#[test]
+fn a_start_between_two_reads_of_a_watcher_gets_no_outcome_of_the_run_before() {
+    let name = "a_start_between_two_reads_of_a_watcher_gets_no_outcome_of_the_run_before";
+    if !crate::scene::has("strace") || !crate::scene::can("strace -qq -o /dev/null true") {
+        return crate::scene::skip(name, "strace is not installed, or may not trace");
+    }
+    let scene = Scene::new();
+    scene.ran("job -- true").exits(0);
+    let first = scene.result("job")["run_id"].clone();
+    // The watcher is held up with the old `.status` in its hand.
+    let status = scene.file("job.status");
+    let strace = scene.command("strace -f -qq -o /dev/null -P").arg(&status);
+    let strace = strace.args(["-e", "inject=openat:delay_exit=3000000:when=1"]);
+    let strace = strace.arg(crate::scene::WATCH).arg("--dir").arg(scene.dir());
+    let watcher = strace.args(["--once", "--json", "job"]).start();
+    until("the watcher has it open", || {
+        scene.members().iter().any(|process| {
+            let open = fs::read_dir(format!("/proc/{}/fd", process.pid)).into_iter().flatten();
+            process.command_line().starts_with(crate::scene::WATCH)
+                && open.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == status))
+        })
+    });
+    let wrapper = scene.up("job", "job -- sleep 987");
+    let second = scene.heartbeat("job").unwrap()["run_id"].clone();
+    let done = watcher.wait();
+    let verdict = done.json();
+    let told = (verdict["verdict"].as_str().unwrap(), &verdict["run_id"]);
+    assert!(told == ("running", &second) || told == ("success", &first), "{}", done.told());
+    scene.stop("job");
+    wrapper.wait();
+}

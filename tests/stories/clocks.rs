@@ -183,3 +183,94 @@ fn the_time_limit_counts_from_the_start_of_the_run() {
     wrapper.wait().exits(124);
     assert_eq!(scene.outcome("job"), "timeout");
 }
+
+#[test]
+fn a_watcher_that_comes_while_the_heartbeat_is_missing_tells_the_runs_own_end() {
+    let scene = Scene::new();
+    let options = "--beat-on alive --heartbeat-interval 2s";
+    let script = "until [ -e go ]; do sleep 0.05; done; exit 3";
+    let wrapper = scene.run(options).args(["job", "--", "sh", "-c", script]).start();
+    scene.is_up_as("job", &wrapper);
+    let run_id = scene.heartbeat("job").unwrap()["run_id"].clone();
+    scene.beats("job", 1);
+    fs::remove_file(scene.file("job.heartbeat")).unwrap();
+    let mut watcher = scene.watch("--events --json --poll-interval 100ms job").start();
+    watcher.until_it_says("started");
+    until("the heartbeat is there again", || scene.heartbeat("job").is_some());
+    scene.beats("job", 1);
+    assert!(watcher.is_running(), "{}{}", watcher.stdout(), watcher.stderr());
+    fs::write(scene.path("go"), "").unwrap();
+    wrapper.wait().exits(3);
+    let done = watcher.wait().exits(1);
+    let verdict = done.json_lines().pop().unwrap();
+    assert_eq!(verdict["outcome"], serde_json::json!("failed"), "{}", done.told());
+    assert_eq!(verdict["exit_code"], serde_json::json!(3));
+    assert_eq!(verdict["run_id"], run_id);
+}
+
+/// Each more than any clock can count, in its own way.
+const AGES: [&str; 3] = ["18446744073709549000", "10000000000000000000s", "500000000000years"];
+
+#[test]
+fn a_duration_beyond_all_clocks_is_for_ever() {
+    let scene = Scene::new();
+    for age in AGES {
+        for option in ["--timeout", "--grace", "--circuit-cooldown", "--stale"] {
+            let done = scene.run(option).arg(age).args(["job", "--", "true"]).finish();
+            done.exits(0).never_says("panicked");
+        }
+        // Twice for ever is not longer than for ever: that may be refused.
+        let run = scene.run("--heartbeat-interval").arg(age).arg("--stale").arg(format!("9{age}"));
+        let done = run.args(["job", "--", "true"]).finish();
+        done.exits_one_of(&[0, 125]).never_says("panicked");
+    }
+    let line = "--heartbeat-interval 100000h --stale 800000h";
+    scene.ran(&format!("{line} job -- true")).exits(0).never_says("panicked");
+
+    let wrapper =
+        scene.up("job", &format!("{line} --end-if-stale --timeout 800000h job -- sleep 992"));
+    for age in AGES {
+        for option in ["--tick", "--poll-interval", "--timeout", "--grace", "--start-wait"] {
+            let watch = scene.watch("--max-wait 60ms").arg(option).arg(age).arg("job");
+            watch.finish().exits(5).never_says("panicked");
+        }
+        scene.watch("--once --max-wait").arg(age).arg("job").finish().exits(5);
+    }
+    assert!(wrapper.process().alive());
+    scene.stop("job");
+    wrapper.wait();
+    for age in AGES {
+        scene.watch("--max-wait").arg(age).arg("job").finish().exits(1).never_says("panicked");
+    }
+}
+
+#[test]
+fn durations_beyond_all_clocks_in_a_record_harm_no_watcher() {
+    let scene = Scene::new();
+    let line = "--beat-on output --heartbeat-interval 10m --stale 1h --grace 300ms";
+    for odd in [1e308, 1.8e19, -1e308, -1.0, 1e-320] {
+        let wrapper = scene.up("job", &format!("{line} job -- sleep 993"));
+        let whole = scene.heartbeat("job").unwrap();
+        let keys = ["grace_s", "stale_s", "interval_s", "timeout_s", "quiet_s"];
+        let mut all = whole.clone();
+        for key in keys {
+            let mut one = whole.clone();
+            for record in [&mut one, &mut all] {
+                record[key] = serde_json::json!(odd);
+                record["circuit"]["cooldown_s"] = serde_json::json!(odd);
+            }
+            scene.write("job.heartbeat", one.to_string());
+            for options in ["--once --no-kill --json", "--max-wait 50ms --no-kill", "--list"] {
+                let name = if options == "--list" { "" } else { "job" };
+                let done = scene.watched(&format!("{options} {name}"));
+                done.exits_one_of(&[0, 3, 4, 5]).never_says("panicked");
+            }
+        }
+        scene.write("job.heartbeat", all.to_string());
+        wrapper.signal(Signal::KILL);
+        wrapper.wait();
+        let done = scene.watched("job").exits_one_of(&[1, 7]).never_says("panicked").says("lost");
+        assert!(done.took < Duration::from_secs(20), "{odd}: {:?}", done.took);
+        scene.nothing_is_left();
+    }
+}

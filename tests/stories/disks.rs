@@ -259,3 +259,44 @@ fn a_monitor_directory_taken_away_is_survived() {
     wrapper.wait().exits(3);
     assert_eq!(scene.status("job").as_deref(), Some("FAILED\n"));
 }
+
+#[test]
+fn a_run_is_counted_on_a_full_disk_though_its_history_is_long() {
+    let scene = Scene::new();
+    let name = "a_run_is_counted_on_a_full_disk_though_its_history_is_long";
+    let Some(_disk) = small_disk(&scene, name) else {
+        return;
+    };
+    let (disk, dir) = (scene.path("disk"), scene.path("disk/jobs"));
+    let run = || scene.program(RUN).arg("--dir").arg(&dir).args(["job", "--", "sh", "-c"]);
+    run().arg("exit 0").finish().exits(0);
+    let history = dir.join("job.history");
+    let line = fs::read_to_string(&history).unwrap();
+    let mut many = String::new();
+    for n in 0..200 {
+        let mut record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        record["run_id"] = json!(format!("{n:016x}"));
+        many.push_str(&format!("{record}\n"));
+    }
+    fs::write(&history, many).unwrap();
+    for (code, outcome) in [(3, "failed"), (0, "success")] {
+        let script = format!("touch up; until [ -e go ]; do sleep 0.05; done; exit {code}");
+        let wrapper = run().arg(script).start();
+        until("it runs", || scene.path("up").exists());
+        fill(&disk);
+        fs::write(scene.path("go"), "").unwrap();
+        let done = wrapper.wait().exits(code);
+        let read = |file: &str| fs::read_to_string(dir.join(file)).unwrap();
+        let result: serde_json::Value = serde_json::from_str(&read("job.result")).unwrap();
+        assert_eq!(result["outcome"], json!(outcome));
+        assert_eq!(read("job.status"), if code == 0 { "SUCCESS\n" } else { "FAILED\n" });
+        let history = read("job.history");
+        let newest = history.lines().last().unwrap_or_default();
+        let newest: serde_json::Value = serde_json::from_str(newest).unwrap();
+        assert_eq!(newest["run_id"], result["run_id"], "counted: {}", done.told());
+        assert_eq!(newest["outcome"], json!(outcome));
+        for file in ["go", "up", "disk/filler"] {
+            fs::remove_file(scene.path(file)).unwrap();
+        }
+    }
+}

@@ -372,3 +372,38 @@ fn a_wrapper_that_cannot_react_is_killed_after_all_else_was_tried() {
     scene.nothing_is_left();
     scene.watched("--once job").exits(3);
 }
+
+#[test]
+fn a_stopped_run_never_exits_0_and_keeps_any_other_code() {
+    for (own, expected) in [(0, 143), (7, 7)] {
+        let scene = Scene::new();
+        let script = format!("trap 'exit {own}' TERM; echo ready; while :; do sleep 0.1; done");
+        let wrapper = scene.run("--grace 20s job -- sh -c").arg(script).start();
+        scene.is_up_as("job", &wrapper);
+        until("the trap is set", || scene.read("job.log") == "ready\n");
+        wrapper.signal(Signal::TERM);
+        wrapper.wait().exits(expected);
+        let result = scene.result("job");
+        assert_eq!(result["outcome"], json!("stopped"));
+        assert_eq!(result["exit_code"], json!(own));
+        scene.watched("job").exits(1);
+    }
+}
+
+#[test]
+fn what_outlives_the_command_is_named_to_whoever_asks() {
+    let scene = Scene::new();
+    let script = "setsid sh -c 'echo up; exec sleep 867' & until grep -q up \"$DIR/job.log\"; do sleep 0.01; done";
+    for code in [0, 3] {
+        let script = format!("{script}; exit {code}");
+        let done = scene.run("job -- sh -c").arg(script).finish().exits(code);
+        let survivor = scene.members_running("sleep 867")[0];
+        assert!(done.stderr.contains(&survivor.pid.to_string()), "{}", done.told());
+        assert!(done.stderr.contains("left behind"), "{}", done.told());
+        assert_eq!(done.stderr.lines().count(), 1, "{}", done.told());
+        let report = scene.watched("job").exits(i32::from(code != 0)).says("left behind");
+        assert!(report.stdout.contains(&survivor.pid.to_string()), "{}", report.told());
+        survivor.signal(Signal::KILL);
+        survivor.is_gone();
+    }
+}

@@ -221,3 +221,76 @@ fn a_shell_loop_ends_all_of_our_job_over_time() {
     scene.nothing_is_left();
     assert_eq!(scene.outcome("job"), "stopped");
 }
+
+#[test]
+fn a_second_run_of_the_template_is_not_taken_for_the_first() {
+    if !bash("a_second_run_of_the_template_is_not_taken_for_the_first") {
+        return;
+    }
+    let scene = Scene::with_directory();
+    template(&scene, "exit 0").finish().exits(0);
+    scene.watched("step").exits(0).says("value");
+    scene.clear_up();
+    // The template removes nothing: the first run's `.status` and `.result` are there still.
+    let script = "touch working; until [ -e go ]; do sleep 0.05; done; exit 3";
+    let wrapper = template_up(&scene, script);
+    assert_eq!(scene.status("step").as_deref(), Some("SUCCESS\n"));
+    scene.watched("--once step").exits(5);
+    let mut watcher = scene.watch("--events --json step").start();
+    watcher.until_it_says("started");
+    std::fs::write(scene.path("go"), "").unwrap();
+    wrapper.wait();
+    let done = watcher.wait().exits(1);
+    let verdict = done.json_lines().pop().unwrap();
+    assert_eq!(verdict["verdict"], json!("failed"), "{}", done.told());
+    assert_eq!(verdict["output"], json!(null), "{}", done.told());
+    scene.clear_up();
+}
+
+#[test]
+fn a_killed_template_takes_its_heartbeat_loop_with_it() {
+    if !bash("a_killed_template_takes_its_heartbeat_loop_with_it") {
+        return;
+    }
+    let scene = Scene::with_directory();
+    let wrapper = template_up(&scene, "touch working; sleep 3605; :");
+    wrapper.signal(rustix::process::Signal::KILL);
+    wrapper.wait();
+    assert!(!scene.members_running("sleep 10").is_empty(), "the loop goes on by itself");
+    let verdict = scene.watched("--grace 500ms --json step").exits(1).json();
+    assert_eq!(verdict["outcome"], json!("lost"));
+    assert_eq!(scene.status("step").as_deref(), Some("FAILED\n"));
+    scene.nothing_is_left();
+    scene.watched("step").exits(1);
+}
+
+#[test]
+fn a_writer_below_a_linked_directory_is_known_by_its_open_file() {
+    let scene = Scene::with_directory();
+    std::os::unix::fs::symlink(scene.root(), scene.path("linked")).unwrap();
+    // Nothing but the log it has open ties it to the job.
+    let work = scene.script("worker", "#!/bin/sh\nexec 3>>\"$DIR/step.log\"\nsleep 3606\n");
+    let writer = scene.program(work).start();
+    until("it has its log open", || !scene.members_running("sleep 3606").is_empty());
+    scene.write("step.pid", format!("{}\n", writer.pid()));
+    scene.write("step.heartbeat", "");
+    scene.age("step.heartbeat", Duration::from_hours(1));
+    let watch = scene.program(crate::scene::WATCH).arg("--dir").arg(scene.path("linked/jobs"));
+    watch.args(["--grace", "500ms", "step"]).finish().exits(3);
+    writer.wait();
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_huge_result_of_another_writer_makes_no_huge_report() {
+    let scene = Scene::with_directory();
+    for (kib, word, code) in [(900, "SUCCESS\n", 0), (200, "SUCCESS\n", 0), (900, "FAILED\n", 1)] {
+        scene.write("step.status", word);
+        let rows = "many words of it ".repeat(kib * 1024 / 17);
+        scene.write("step.result", json!({"rows": rows}).to_string());
+        let done = scene.watched("--once step").exits(code);
+        assert!(done.stdout.len() < 4096, "{} bytes on stdout", done.stdout.len());
+        assert!(done.stderr.len() < 4096, "{} bytes on stderr", done.stderr.len());
+        scene.watched("--once --json step").exits(code);
+    }
+}

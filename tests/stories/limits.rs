@@ -148,3 +148,75 @@ fn a_slow_reader_of_the_tee_delays_no_beat() {
     wrapper.wait();
     assert!(scene.result("job")["ended_by"]["pid"].is_u64());
 }
+
+#[test]
+fn a_command_that_finishes_while_its_hook_looks_keeps_its_own_outcome() {
+    let scene = Scene::new();
+    let line =
+        "--end-if-stale --beat-on output --heartbeat-interval 100ms --stale 500ms --grace 20s";
+    let hook = "touch looking; until [ -e over ]; do sleep 0.05; done; sleep 0.5";
+    let script = "until [ -e looking ]; do sleep 0.05; done; touch over; exit 0";
+    let run = scene.run(line).arg("--on-hang").arg(hook).args(["job", "--", "sh", "-c", script]);
+    run.finish().exits(0);
+    assert_eq!(scene.outcome("job"), "success");
+    assert_eq!(scene.status("job").as_deref(), Some("SUCCESS\n"));
+    scene.watched("job").exits(0);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_fast_writer_is_not_said_to_have_truncated_its_log() {
+    let scene = Scene::new();
+    let done = scene.ran("--heartbeat-interval 50ms job -- sh -c 'yes | head -c 300000000'");
+    done.exits(0).never_says("truncated");
+    let result = scene.result("job");
+    assert!(!result["reason"].as_str().unwrap().contains("truncated"), "{result}");
+    assert_eq!(result["log_bytes"], json!(300_000_000));
+}
+
+#[test]
+fn a_tee_does_not_wait_for_what_outlives_the_command() {
+    let scene = Scene::new();
+    let script = "setsid sh -c 'while :; do echo still here; done' &
+        until grep -q still \"$DIR/job.log\"; do :; done; exit 3";
+    let done = scene.run("--tee job -- sh -c").arg(script).finish().exits(3);
+    assert!(done.stdout.starts_with("still here\n"));
+    assert!(done.took < Duration::from_secs(20), "{:?}", done.took);
+    assert_eq!(scene.outcome("job"), "failed");
+    scene.clear_up();
+}
+
+#[test]
+fn a_slow_reader_of_a_bounded_log_gets_the_last_line() {
+    let scene = Scene::new();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let script = "seq 1 400000; echo last words; exit 3";
+    let run = scene.run("--tee --max-log 64K job -- sh -c").arg(script);
+    let wrapper = run.start_with(|command| {
+        command.stdout(writer);
+    });
+    let (mut piece, mut read) = ([0; 4096], Vec::new());
+    loop {
+        let length = reader.read(&mut piece).unwrap();
+        if length == 0 {
+            break;
+        }
+        read.extend_from_slice(&piece[..length]);
+        crate::scene::a_moment();
+    }
+    wrapper.wait().exits(3);
+    let end = String::from_utf8_lossy(&read[read.len().saturating_sub(40)..]).into_owned();
+    assert!(end.ends_with("\n400000\nlast words\n"), "{end:?}");
+    assert!(scene.read("job.log").ends_with("400000\nlast words\n"));
+}
+
+#[test]
+fn a_tree_over_its_limit_never_exits_0_however_polite_it_is() {
+    let scene = Scene::new();
+    let script = "trap 'exit 0' TERM
+        head -c 80000000 /dev/zero | tail -n 1 | sleep 974 & wait; sleep 974";
+    let done = scene.run("--max-memory 30M --grace 5s job -- sh -c").arg(script).finish();
+    assert!(!matches!(done.code, None | Some(0)), "{}", done.told());
+    assert_eq!(scene.outcome("job"), "failed");
+    scene.nothing_is_left();
+}

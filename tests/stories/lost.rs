@@ -183,3 +183,112 @@ fn a_lost_run_with_a_whole_result_keeps_its_own_outcome() {
     assert_eq!(verdict["outcome"], again["outcome"]);
     assert_eq!(scene.history("job").len(), 1);
 }
+
+#[test]
+fn a_torn_status_of_a_dead_wrapper_is_no_outcome() {
+    for torn in ["", "SUCCESS"] {
+        let scene = Scene::new();
+        let wrapper = scene.up("job", "job -- sleep 931");
+        wrapper.signal(Signal::KILL);
+        wrapper.wait();
+        scene.write("job.status", torn);
+        let done = scene.watched("--once --grace 300ms --json job").exits(1);
+        assert!(done.took < Duration::from_secs(10), "{:?}", done.took);
+        assert_eq!(done.json()["outcome"], json!("lost"), "{torn:?}");
+        assert_eq!(scene.status("job").as_deref(), Some("FAILED\n"), "{torn:?}");
+        is_lost(&scene);
+        scene.nothing_is_left();
+    }
+}
+
+/// What is there when a start dies before it has written its heartbeat, after a run that left an
+/// output and counted in another circuit.
+fn cut_short(scene: &Scene) -> serde_json::Value {
+    let script = r#"echo '{"rows": 3}' > "$SENTINEL_RESULT""#;
+    scene.run("--circuit shared job -- sh -c").arg(script).finish().exits(0);
+    let before = scene.result("job")["run_id"].clone();
+    scene.write("job.pid", "");
+    scene.age("job.pid", Duration::from_secs(3));
+    fs::remove_file(scene.file("job.status")).unwrap();
+    fs::remove_file(scene.file("job.result")).unwrap();
+    before
+}
+
+const OF_CUT_SHORT: &str = "--start-wait 0 --grace 200ms --max-wait 20s";
+
+#[test]
+fn a_start_that_was_cut_short_is_lost_and_leaves_no_output() {
+    let scene = Scene::new();
+    cut_short(&scene);
+    for _ in 0..2 {
+        let verdict = scene.watched(&format!("{OF_CUT_SHORT} --json job")).exits(1).json();
+        assert_eq!(verdict["outcome"], json!("lost"), "{verdict}");
+        assert_eq!(verdict["output"], json!(null), "{verdict}");
+        let done = scene.watched(&format!("{OF_CUT_SHORT} job")).exits(1);
+        done.says("lost").never_says("output:");
+    }
+    assert_eq!(scene.status("job").as_deref(), Some("FAILED\n"));
+    // The run before is told in its circuit as it was, and once.
+    let lines = scene.history("shared");
+    assert_eq!(lines[0]["outcome"], json!("success"));
+    scene.ran("job -- true").exits(0);
+    scene.watched("job").exits(0);
+}
+
+#[test]
+fn a_start_that_was_cut_short_is_not_called_by_the_run_before() {
+    let scene = Scene::new();
+    let before = cut_short(&scene);
+    for watcher in 1..=3 {
+        let verdict = scene.watched(&format!("{OF_CUT_SHORT} --json job")).exits(1).json();
+        assert_eq!(verdict["outcome"], json!("lost"), "{verdict}");
+        assert_ne!(verdict["run_id"], before, "that one was a success: watcher {watcher}");
+        assert_eq!(verdict["run_id"], scene.result("job")["run_id"], "watcher {watcher}");
+    }
+}
+
+#[test]
+fn a_verdict_comes_though_somebody_else_keeps_the_lock() {
+    let scene = Scene::new();
+    for name in ["shared", "alone"] {
+        let wrapper = scene.up(name, &format!("{name} -- sleep 933"));
+        wrapper.signal(Signal::KILL);
+        wrapper.wait();
+        scene.clear_up();
+        scene.age(&format!("{name}.heartbeat"), Duration::from_hours(1));
+    }
+    // A backup, say. Who keeps it alone cannot be told from the wrapper but by its silence.
+    let (shared, alone) = (scene.file("shared.pid"), scene.file("alone.pid"));
+    let (shared, alone) = (fs::File::open(shared).unwrap(), fs::File::open(alone).unwrap());
+    shared.lock_shared().unwrap();
+    alone.lock().unwrap();
+    let watch = |name| scene.watch(&format!("--grace 200ms {name}")).start();
+    let (of_shared, of_alone) = (watch("shared"), watch("alone"));
+    of_shared.wait().exits(1).says("lost").says("not recorded");
+    of_alone.wait().exits(3).says("not recorded");
+    drop((shared, alone));
+    assert_eq!((scene.status("shared"), scene.status("alone")), (None, None));
+    // Nobody is in the way any more: now it is recorded.
+    scene.watched("--grace 200ms shared").exits(1).never_says("not recorded");
+    assert_eq!(scene.outcome("shared"), "lost");
+}
+
+#[test]
+fn a_survivor_with_the_log_open_is_found_below_a_linked_directory() {
+    let scene = Scene::new();
+    fs::create_dir(scene.path("real")).unwrap();
+    std::os::unix::fs::symlink(scene.path("real"), scene.path("linked")).unwrap();
+    let dir = scene.path("linked/jobs");
+    // Its environment, its session and its parent say nothing of the job; its output does.
+    let script = "(env -i setsid sh -c '(setsid sleep 934 &)' &); exec sleep 935";
+    let run = scene.program(crate::scene::RUN).arg("--dir").arg(&dir);
+    let wrapper = run.args(["job", "--", "sh", "-c", script]).start();
+    for line in ["sleep 934", "sleep 935"] {
+        until(line, || !scene.members_running(line).is_empty());
+    }
+    wrapper.signal(Signal::KILL);
+    wrapper.wait();
+    let watch = scene.program(crate::scene::WATCH).arg("--dir").arg(&dir);
+    watch.args(["--grace", "300ms", "job"]).finish().exits(1).says("lost");
+    scene.nothing_is_left();
+}

@@ -153,3 +153,99 @@ fn a_status_of_the_command_is_passed_on_above() {
     scene.stop("job");
     wrapper.wait();
 }
+
+#[test]
+fn a_runtime_directory_that_takes_no_socket_is_passed_over() {
+    let scene = Scene::new();
+    let script = r#"test -S "$NOTIFY_SOCKET" && exit 7"#;
+    let run = scene.run("--beat-on app job -- sh -c").arg(script);
+    run.env("XDG_RUNTIME_DIR", "/proc").finish().exits(7);
+    assert_eq!(scene.outcome("job"), "failed");
+}
+
+#[test]
+fn a_start_that_fails_for_want_of_a_socket_changes_no_file() {
+    let name = "a_start_that_fails_for_want_of_a_socket_changes_no_file";
+    if !has("strace") || !crate::scene::can("strace -qq -o /dev/null true") {
+        return skip(name, "strace is not installed, or may not trace");
+    }
+    let scene = Scene::new();
+    scene.ran("job -- sh -c 'echo old; exit 3'").exits(3);
+    let before = Scene::snapshot(&scene.dir());
+    let line = "strace -f -qq -o /dev/null -e inject=bind:error=EACCES";
+    for options in [&["--quiet"][..], &["--detach"]] {
+        let run = scene.command(line).arg(crate::scene::RUN).arg("--dir").arg(scene.dir());
+        let run = run.args(options).args(["--beat-on", "app", "job", "--"]);
+        let done = run.args(["sh", "-c", "echo ran > proof"]).finish().exits(125);
+        assert_ne!(done.stderr, "", "{}", done.told());
+        assert!(!scene.path("proof").exists());
+        assert_eq!(before, Scene::snapshot(&scene.dir()), "{options:?}");
+    }
+    scene.watched("--once job").exits(1);
+}
+
+/// A job whose `STATUS=` is full of control characters, `plain` among them, until it is told to go.
+fn colourful(scene: &Scene) -> crate::scene::Running {
+    let script = r#"socket(my $to, AF_UNIX, SOCK_DGRAM, 0);
+        send($to, "STATUS=\e[31mred\e]0;title\a \e[2Kplain\x7f\x08\xc2\x9b1m", 0,
+            sockaddr_un($ENV{NOTIFY_SOCKET}));
+        until (-e "go") { select(undef, undef, undef, 0.05) }
+        exit 3"#;
+    let run = scene.run("--heartbeat-interval 100ms --beat-on app,alive job -- perl -MSocket -e");
+    let wrapper = run.arg(script).start();
+    until("the status is taken", || {
+        scene.heartbeat("job").is_some_and(|record| {
+            record["progress"].as_str().is_some_and(|text| text.contains("plain"))
+        })
+    });
+    wrapper
+}
+
+fn speaks(name: &str) -> bool {
+    let able = has("perl") && crate::scene::can("perl -MSocket -e 1");
+    if !able {
+        skip(name, "perl is not installed");
+    }
+    able
+}
+
+#[track_caller]
+fn is_clean(done: &crate::scene::Done) {
+    for c in done.stdout.chars().chain(done.stderr.chars()) {
+        assert!(c == '\n' || !c.is_control(), "{c:?} in {}", done.told());
+    }
+}
+
+#[test]
+fn an_escape_in_a_status_does_not_reach_the_terminal() {
+    if !speaks("an_escape_in_a_status_does_not_reach_the_terminal") {
+        return;
+    }
+    let scene = Scene::new();
+    let wrapper = colourful(&scene);
+    for options in ["--once", "--events --max-wait 300ms", "--tick 50ms --max-wait 300ms"] {
+        let done = scene.watched(&format!("{options} job")).exits(5).says("plain");
+        is_clean(&done);
+    }
+    is_clean(&scene.watched("--list").says("plain"));
+    let watcher = scene.watch("--events job").start();
+    fs::write(scene.path("go"), "").unwrap();
+    is_clean(&wrapper.wait().exits(3));
+    is_clean(&watcher.wait().exits(1));
+}
+
+#[test]
+fn no_control_character_stands_in_json_as_it_is() {
+    if !speaks("no_control_character_stands_in_json_as_it_is") {
+        return;
+    }
+    let scene = Scene::new();
+    let wrapper = colourful(&scene);
+    for options in ["--once --json job", "--events --json --max-wait 300ms job", "--list --json"] {
+        let done = scene.watched(options).says("plain");
+        done.json_lines();
+        is_clean(&done);
+    }
+    scene.stop("job");
+    wrapper.wait();
+}

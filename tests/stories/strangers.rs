@@ -153,3 +153,42 @@ fn a_process_younger_than_the_pid_file_is_not_its_writer() {
     drop(bystander);
     scene.clear_up();
 }
+
+/// A process that leads a session of its own, and its start time.
+fn session_leader(scene: &Scene) -> (Running, u64) {
+    let leader = scene.command("setsid sleep 3604").start();
+    let pid = leader.pid();
+    crate::scene::until("it leads its session", || {
+        scene.members_running("sleep 3604").iter().any(|process| process.pid == pid)
+    });
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let begun = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap();
+    let begun = begun.parse().unwrap();
+    (leader, begun)
+}
+
+#[test]
+fn numbers_from_before_a_reboot_name_nobody() {
+    let scene = Scene::new();
+    let mut record = dead_record(&scene);
+    let (stranger, begun) = session_leader(&scene);
+    // Number and start time are right by chance: they were given out anew by the next boot.
+    record["boot_id"] = json!("00000000-0000-4000-8000-000000000000");
+    record["child_pid"] = json!(stranger.pid());
+    record["child_start"] = json!(begun);
+    scene.write("job.heartbeat", record.to_string());
+    is_spared(&scene, &stranger, &[1]);
+    assert_eq!(scene.outcome("job"), "lost");
+}
+
+#[test]
+fn a_session_whose_number_was_used_again_is_not_the_jobs() {
+    let scene = Scene::new();
+    let mut record = dead_record(&scene);
+    let (stranger, begun) = session_leader(&scene);
+    assert_ne!(record["child_start"], json!(begun));
+    record["child_pid"] = json!(stranger.pid());
+    scene.write("job.heartbeat", record.to_string());
+    is_spared(&scene, &stranger, &[1]);
+    assert_eq!(scene.outcome("job"), "lost");
+}

@@ -423,3 +423,65 @@ fn running_is_told_with_what_is_known() {
     scene.stop("job");
     wrapper.wait();
 }
+
+#[test]
+fn a_list_with_a_job_that_is_refused_tells_of_the_others() {
+    let scene = Scene::new();
+    scene.ran("good -- true").exits(0);
+    scene.ran("bad -- sh -c 'exit 3'").exits(3);
+    fs::create_dir(scene.file("good2.status")).unwrap();
+    fs::write(scene.file("good2.pid"), "1\n").unwrap();
+    for options in ["--list", "--list --json"] {
+        let done = scene.watched(options).exits(2);
+        assert!(done.stderr.contains("good2"), "{}", done.told());
+        for (name, word) in [("good", "success"), ("bad", "failed")] {
+            let told = |line: &str| line.contains(name) && line.contains(word);
+            assert!(done.stdout.lines().any(told), "{name}: {}", done.told());
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_is_empty_is_not_set_and_garbage_names_it() {
+    let scene = Scene::new();
+    scene.run("job -- true").env("SENTINEL_MAX_FAILURES", "").finish().exits(0);
+    for _ in 0..3 {
+        scene.ran("job -- sh -c 'exit 3'").exits(3);
+    }
+    // Empty, it asks for no breaker: there is a warning, and no refusal.
+    let run = scene.run("job -- sh -c 'exit 3'").env("SENTINEL_MAX_FAILURES", "");
+    run.finish().exits(3).says("circuit");
+    scene.watch("job").env("SENTINEL_MAX_WAIT", "").finish().exits(7);
+    for garbage in ["many", "-1", "1.5", " "] {
+        let run = scene.run("job -- true").env("SENTINEL_MAX_FAILURES", garbage).finish();
+        run.exits(125).says("SENTINEL_MAX_FAILURES").never_says("panicked");
+    }
+    for garbage in ["soon", "-1", "3 parsecs"] {
+        let watch = scene.watch("job").env("SENTINEL_MAX_WAIT", garbage).finish();
+        watch.exits(2).says("SENTINEL_MAX_WAIT").never_says("panicked");
+    }
+    // The option stands over the variable.
+    let run = scene.run("--max-failures 0 job -- true").env("SENTINEL_MAX_FAILURES", "many");
+    run.finish().exits(0);
+}
+
+#[test]
+fn a_kill_command_that_only_signals_leaves_the_verdict_as_it_was_given() {
+    let scene = Scene::new();
+    let options = "--beat-on output --heartbeat-interval 100ms --stale 30s --grace 300ms";
+    let wrapper = scene.up("job", &format!("{options} job -- sleep 945"));
+    scene.age("job.heartbeat", Duration::from_hours(1));
+    let watch = scene.watch("--kill-cmd").arg("kill $SENTINEL_PID").arg("job");
+    watch.finish().exits(3).says("hung");
+    wrapper.wait();
+    scene.nothing_is_left();
+    assert_eq!(scene.outcome("job"), "hung");
+    assert_eq!(scene.status("job").as_deref(), Some("FAILED\n"));
+    assert!(!scene.file(".job.sentence").exists());
+    scene.watched("job").exits(3);
+    // What was said of one run is not said of the next.
+    let wrapper = scene.up("job", "--grace 300ms job -- sleep 945");
+    wrapper.signal(rustix::process::Signal::TERM);
+    wrapper.wait();
+    assert_eq!(scene.outcome("job"), "stopped");
+}

@@ -60,6 +60,19 @@ pub fn is_ignored(signal: i32) -> bool {
     }
 }
 
+/// Puts right what the caller may have left wrong for us: with CHLD ignored the kernel throws exit
+/// statuses away, and with a file size limit XFSZ would kill us in the middle of a record, where
+/// an error from the write does. The command gets XFSZ back as [`spawn`](super::spawn) starts it.
+#[expect(unsafe_code, reason = "sets dispositions, and no handler")]
+pub fn put_right() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: no handler of ours is involved.
+    unsafe {
+        let _ = signal(Signal::SIGCHLD, SigHandler::SigDfl);
+        let _ = signal(Signal::SIGXFSZ, SigHandler::SigIgn);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
