@@ -65,12 +65,12 @@ static TIME_NAMESPACE: LazyLock<Shift> = LazyLock::new(|| {
 
 /// Identifies this boot of this machine; empty if the platform does not say.
 #[must_use]
-pub fn boot_id() -> String {
-    #[cfg(target_os = "linux")]
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    #[cfg(not(target_os = "linux"))]
-    let text = String::new();
-    text.trim().to_owned()
+pub fn boot_id() -> &'static str {
+    static BOOT: LazyLock<String> = LazyLock::new(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        text.unwrap_or_default().trim().to_owned()
+    });
+    &BOOT
 }
 
 /// The name of this host.
@@ -83,7 +83,9 @@ pub fn host() -> String {
 #[must_use]
 pub fn pid_namespace() -> u64 {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self/ns/pid").map_or(0, |ns| ns.ino())
+    static NAMESPACE: LazyLock<u64> =
+        LazyLock::new(|| std::fs::metadata("/proc/self/ns/pid").map_or(0, |ns| ns.ino()));
+    *NAMESPACE
 }
 
 /// Sleeps. For loops that wait for what no descriptor can tell; each has a bound of its own.

@@ -39,7 +39,7 @@ pub fn first_record(config: &Config, circuit: &CircuitPolicy) -> Heartbeat {
         child_pid: None,
         child_start: None,
         host: clock::host(),
-        boot_id: clock::boot_id(),
+        boot_id: clock::boot_id().to_owned(),
         pid_ns: clock::pid_namespace(),
         started_at: SystemTime::now(),
         started_monotonic_ns: Some(beat.monotonic_ns),

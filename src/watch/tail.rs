@@ -60,7 +60,7 @@ pub fn cut(text: &str, most: usize) -> String {
 /// How many lines there are, an unfinished last one included; `None` if it cannot be read.
 #[must_use]
 pub fn count_lines(file: &mut File) -> Option<u64> {
-    let mut buffer = vec![0; 256 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     let mut lines = 0;
     let mut last = b'\n';
     loop {
