@@ -52,14 +52,10 @@ impl NotifySocket {
     /// # Errors
     /// If it can be bound neither in `$XDG_RUNTIME_DIR` nor in `/tmp`.
     pub fn bind(run_id: &str) -> std::io::Result<Self> {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let runtime = runtime.filter(|dir| dir.is_absolute() && dir.as_os_str().len() < 60);
-        let bind = |dir: PathBuf| {
-            let path = dir.join(format!("sentinel-{run_id}"));
-            UnixDatagram::bind(&path).map(|socket| Self { socket, path })
-        };
+        let bind = |path: PathBuf| UnixDatagram::bind(&path).map(|socket| Self { socket, path });
+        let [runtime, fallback] = places(run_id);
         let bound = runtime.map(bind).and_then(Result::ok);
-        let bound = bound.map_or_else(|| bind(PathBuf::from("/tmp")), Ok)?;
+        let bound = bound.map_or_else(|| bind(fallback.unwrap_or_default()), Ok)?;
         bound.socket.set_nonblocking(true)?;
         #[cfg(target_os = "linux")]
         nix::sys::socket::setsockopt(&bound.socket, nix::sys::socket::sockopt::PassCred, &true)?;
@@ -85,6 +81,27 @@ impl NotifySocket {
             }
         }
         all
+    }
+}
+
+/// Where the socket of a run can be, best first.
+fn places(run_id: &str) -> [Option<PathBuf>; 2] {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtime = runtime.filter(|dir| dir.is_absolute() && dir.as_os_str().len() < 60);
+    [runtime, Some(PathBuf::from("/tmp"))]
+        .map(|dir| dir.map(|dir| dir.join(format!("sentinel-{run_id}"))))
+}
+
+/// Removes the socket that a dead wrapper left.
+pub fn remove_left(run_id: &str) {
+    use std::os::unix::fs::FileTypeExt;
+    if !run_id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return; // the id comes from a file
+    }
+    for path in places(run_id).into_iter().flatten() {
+        if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.file_type().is_socket()) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

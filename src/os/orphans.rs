@@ -41,6 +41,13 @@ pub fn names_job(pid: i32, name: &JobName) -> bool {
     process::command_line(pid).iter().any(|arg| arg.split(part).any(named))
 }
 
+/// Whether an argument of a command line is this directory, as seen from where the process is.
+fn names_directory(pid: i32, dir: &Path) -> bool {
+    let Some(from) = process::working_directory(pid) else { return false };
+    let is_it = |arg: &String| std::fs::canonicalize(from.join(arg)).is_ok_and(|path| path == dir);
+    process::command_line(pid).iter().any(is_it)
+}
+
 /// All live processes with one of the marks, and their descendants.
 ///
 /// Never PID 1, ourselves or an ancestor of ours, another user's process, one older than the run,
@@ -71,12 +78,13 @@ pub fn find(marks: &Marks<'_>) -> Vec<Stat> {
     let mut found: Vec<Stat> = candidates.iter().filter(is_marked).cloned().collect();
     if let Some(name) = marks.must_name {
         // The touch loop of seed 002's template: an orphan in the group of the work, with the
-        // wrapper's own command line.
+        // wrapper's own command line, which names the job and this very directory.
         let groups: Vec<i32> = found.iter().map(|stat| stat.pgrp).collect();
         let beside = |stat: &&Stat| {
             groups.contains(&stat.pgrp)
                 && process::stat(stat.ppid).is_none_or(|parent| parent.pgrp != stat.pgrp)
                 && names_job(stat.pid, name)
+                && marks.log.parent().is_some_and(|dir| names_directory(stat.pid, dir))
         };
         let more = candidates.iter().filter(beside).filter(|c| !found.iter().any(|f| f.is(c)));
         let more: Vec<Stat> = more.cloned().collect();

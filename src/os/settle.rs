@@ -4,7 +4,7 @@
 use super::dir::{DirError, MonitorDir};
 use super::orphans::{self, Marks};
 use super::process::Stat;
-use super::{clock, process};
+use super::{clock, notify_socket, process};
 use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
@@ -49,6 +49,7 @@ pub fn settle(
     if record.boot_id != clock::boot_id() || record.pid_ns != clock::pid_namespace() {
         return Ok(told);
     }
+    notify_socket::remove_left(&record.run_id);
     let log = std::fs::canonicalize(files.log()).unwrap_or_else(|_| files.log());
     let marks = Marks {
         run_id: Some(&record.run_id),

@@ -274,3 +274,21 @@ fn durations_beyond_all_clocks_in_a_record_harm_no_watcher() {
         scene.nothing_is_left();
     }
 }
+
+#[test]
+fn a_grace_beyond_all_clocks_in_a_record_harms_no_kill_command() {
+    let scene = Scene::new();
+    for odd in [1e308, 1.8e19] {
+        let line = "--beat-on output --heartbeat-interval 10m --stale 1h job -- sleep 994";
+        let wrapper = scene.up("job", line);
+        let mut record = scene.heartbeat("job").unwrap();
+        record["grace_s"] = serde_json::json!(odd);
+        scene.write("job.heartbeat", record.to_string());
+        scene.age("job.heartbeat", HOUR * 2);
+        let watch = scene.watch("--kill-cmd").arg("kill -KILL $SENTINEL_PID").arg("job");
+        watch.finish().exits(3).never_says("panicked");
+        wrapper.wait();
+        scene.nothing_is_left();
+        assert_eq!(scene.outcome("job"), "hung");
+    }
+}

@@ -276,7 +276,8 @@ fn a_run_is_counted_on_a_full_disk_though_its_history_is_long() {
     for n in 0..200 {
         let mut record: serde_json::Value = serde_json::from_str(&line).unwrap();
         record["run_id"] = json!(format!("{n:016x}"));
-        many.push_str(&format!("{record}\n"));
+        many.push_str(&record.to_string());
+        many.push('\n');
     }
     fs::write(&history, many).unwrap();
     for (code, outcome) in [(3, "failed"), (0, "success")] {

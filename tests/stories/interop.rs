@@ -294,3 +294,40 @@ fn a_huge_result_of_another_writer_makes_no_huge_report() {
         scene.watched("--once --json step").exits(code);
     }
 }
+
+#[test]
+fn a_template_of_the_same_name_in_another_directory_goes_on() {
+    if !bash("a_template_of_the_same_name_in_another_directory_goes_on") {
+        return;
+    }
+    let scene = Scene::new();
+    scene.script("bin/your_command", "#!/bin/sh\nsleep 3607; :\n");
+    // Both are started by one script, as its background jobs; it ends before them.
+    let script = r#"for place in one two; do
+        PATH="$PWD/bin:$PATH" bash "$0" step "$PWD/$place" & done"#;
+    let run = scene.command("setsid sh -c").arg(script).arg(WRAPPER);
+    run.finish().exits(0);
+    for line in ["sleep 3607", "sleep 10"] {
+        until("both work and beat", || scene.members_running(line).len() == 2);
+    }
+    let wrapper = |place: &str| {
+        let pid = std::fs::read_to_string(scene.path(place).join("step.pid")).unwrap();
+        crate::scene::Process::of(pid.trim().parse().unwrap())
+    };
+    let (one, two) = (wrapper("one").unwrap(), wrapper("two").unwrap());
+    one.signal(rustix::process::Signal::KILL);
+    one.is_gone();
+    let watch = |place: &str, line: &str| {
+        let watch = scene.program(crate::scene::WATCH).arg("--dir").arg(scene.path(place));
+        watch.args(line.split(' ')).finish()
+    };
+    watch("one", "--grace 300ms step").exits(1);
+    assert!(two.alive(), "the other directory's job was ended");
+    assert_eq!(scene.members_running("sleep 3607").len(), 1);
+    assert_eq!(scene.members_running("sleep 10").len(), 1);
+    watch("two", "--once step").exits(5);
+    two.signal(rustix::process::Signal::KILL);
+    two.is_gone();
+    watch("two", "--grace 300ms step").exits(1);
+    scene.nothing_is_left();
+}

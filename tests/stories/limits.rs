@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::scene::{Scene, until};
+use crate::scene::{Mount, Scene, can, is_root, until};
 
 #[test]
 fn a_stale_tree_is_ended_without_a_watcher_if_asked() {
@@ -174,14 +174,36 @@ fn a_fast_writer_is_not_said_to_have_truncated_its_log() {
     assert_eq!(result["log_bytes"], json!(300_000_000));
 }
 
+/// Reads in small pieces with pauses until nobody writes any more; bounded. What was read is shown
+/// after each.
+#[track_caller]
+fn read_slowly(mut from: std::io::PipeReader, mut so_far: impl FnMut(&[u8])) -> String {
+    let (mut piece, mut read) = ([0; 4096], Vec::new());
+    let begun = std::time::Instant::now();
+    loop {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the tee goes on for ever");
+        let length = from.read(&mut piece).unwrap();
+        if length == 0 {
+            return String::from_utf8_lossy(&read).into_owned();
+        }
+        read.extend_from_slice(&piece[..length]);
+        so_far(&read);
+        crate::scene::a_moment();
+    }
+}
+
 #[test]
 fn a_tee_does_not_wait_for_what_outlives_the_command() {
     let scene = Scene::new();
-    let script = "setsid sh -c 'while :; do echo still here; done' &
+    let (reader, writer) = std::io::pipe().unwrap();
+    // The survivor writes faster than the reader reads.
+    let script = "setsid sh -c 'while :; do echo still here, and here, and here; done' &
         until grep -q still \"$DIR/job.log\"; do :; done; exit 3";
-    let done = scene.run("--tee job -- sh -c").arg(script).finish().exits(3);
-    assert!(done.stdout.starts_with("still here\n"));
-    assert!(done.took < Duration::from_secs(20), "{:?}", done.took);
+    let wrapper = scene.run("--tee job -- sh -c").arg(script).start_with(|command| {
+        command.stdout(writer);
+    });
+    assert!(read_slowly(reader, |_| ()).starts_with("still here"));
+    wrapper.wait().exits(3);
     assert_eq!(scene.outcome("job"), "failed");
     scene.clear_up();
 }
@@ -189,25 +211,35 @@ fn a_tee_does_not_wait_for_what_outlives_the_command() {
 #[test]
 fn a_slow_reader_of_a_bounded_log_gets_the_last_line() {
     let scene = Scene::new();
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let script = "seq 1 400000; echo last words; exit 3";
-    let run = scene.run("--tee --max-log 64K job -- sh -c").arg(script);
+    let place = scene.path("disk");
+    fs::create_dir(&place).unwrap();
+    // Where the head of a file can be cut off, the rest of it moves: best told on such a disk.
+    let image = scene.path("image");
+    fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
+    let formatted = is_root() && can(&format!("mkfs.ext4 -q {}", image.display()));
+    let mount = format!("mount -o loop {}", image.display());
+    let _disk = formatted.then(|| Mount::at(&place, &mount));
+    let dir = place.join("jobs");
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    // The reader is far along when the end comes, and not done with it when the command is.
+    let script =
+        "seq 1 400000; until [ -e go ]; do sleep 0.02; done; seq 1 40000; echo last words; exit 3";
+    let run = scene.program(crate::scene::RUN).arg("--dir").arg(&dir);
+    let run = run.args(["--tee", "--max-log", "64K", "job", "--", "sh", "-c", script]);
     let wrapper = run.start_with(|command| {
         command.stdout(writer);
     });
-    let (mut piece, mut read) = ([0; 4096], Vec::new());
-    loop {
-        let length = reader.read(&mut piece).unwrap();
-        if length == 0 {
-            break;
+    let read = read_slowly(reader, |so_far| {
+        if so_far.ends_with(b"\n400000\n") {
+            fs::write(scene.path("go"), "").unwrap();
         }
-        read.extend_from_slice(&piece[..length]);
-        crate::scene::a_moment();
-    }
+    });
     wrapper.wait().exits(3);
-    let end = String::from_utf8_lossy(&read[read.len().saturating_sub(40)..]).into_owned();
-    assert!(end.ends_with("\n400000\nlast words\n"), "{end:?}");
-    assert!(scene.read("job.log").ends_with("400000\nlast words\n"));
+    let end: String = read.chars().skip(read.len().saturating_sub(40)).collect();
+    assert!(end.ends_with("\n40000\nlast words\n"), "{end:?}");
+    let kept = fs::read(dir.join("job.log")).unwrap();
+    assert!(kept.ends_with(b"\n40000\nlast words\n"), "{} bytes", kept.len());
 }
 
 #[test]

@@ -172,6 +172,12 @@ pub fn command_line(pid: i32) -> Vec<String> {
         .collect()
 }
 
+/// Where it is.
+#[must_use]
+pub fn working_directory(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
 /// Whether the environment it was executed with holds exactly this `NAME=value`.
 #[must_use]
 pub fn has_in_environment(pid: i32, setting: &str) -> bool {

@@ -103,6 +103,12 @@ pub fn command_line(_pid: i32) -> Vec<String> {
 
 /// Unknown.
 #[must_use]
+pub fn working_directory(_pid: i32) -> Option<PathBuf> {
+    None
+}
+
+/// Unknown.
+#[must_use]
 pub fn has_in_environment(_pid: i32, _setting: &str) -> bool {
     false
 }
