@@ -9,6 +9,7 @@ use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::{self, Heartbeat};
 use crate::protocol::history::{Line, PastRun};
 use crate::protocol::name::JobName;
+use crate::protocol::outcome::Word;
 use crate::protocol::result::RunResult;
 use crate::protocol::sentence::Announced;
 use std::fs::{File, OpenOptions};
@@ -315,21 +316,26 @@ impl NewHeartbeatFile {
         path: &Path,
         record: &Heartbeat,
     ) -> Result<HeartbeatFile, DirError> {
-        let mut pulse = match self {
-            Self::InPlace(pulse) => pulse,
+        let mut file = match self {
+            Self::InPlace(file) => file,
             Self::Draft(draft) => HeartbeatFile { file: draft.place(&record.pack())? },
         };
-        pulse.write(dir, path, record)?;
-        Ok(pulse)
+        file.write(dir, path, record)?;
+        Ok(file)
     }
 }
 
-/// The process that the record says is the wrapper, if it lives: same boot, same PID namespace,
-/// same PID, same start time.
+/// Whether the run is of this boot and PID namespace: elsewhere its numbers name nobody we see.
+#[must_use]
+pub fn is_here(record: &Heartbeat) -> bool {
+    record.boot_id == clock::boot_id() && record.pid_ns == clock::pid_namespace()
+}
+
+/// The process that the record says is the wrapper, if it is [here](is_here) and lives: same PID,
+/// same start time.
 #[must_use]
 pub fn live_wrapper(record: &Heartbeat) -> Option<process::Stat> {
-    let here = record.boot_id == clock::boot_id() && record.pid_ns == clock::pid_namespace();
-    if here { process::find(record.pid, record.pid_start) } else { None }
+    if is_here(record) { process::find(record.pid, record.pid_start) } else { None }
 }
 
 /// A handle on that process: pinned first, then examined, so that it is the one examined.
@@ -337,6 +343,16 @@ pub fn live_wrapper(record: &Heartbeat) -> Option<process::Stat> {
 pub fn hold_wrapper(record: &Heartbeat) -> Option<process::Handle> {
     let handle = process::Handle::open(record.pid)?;
     live_wrapper(record).map(|_| handle)
+}
+
+/// The word in `.status`; `None`: not yet, be it missing or cut short.
+///
+/// # Errors
+/// If the file cannot be read or is refused.
+pub fn read_word(dir: &MonitorDir, files: &JobFiles) -> Result<Option<Word>, DirError> {
+    /// More than any word that would be quoted.
+    const MOST: u64 = 4096;
+    Ok(dir.read(&files.status(), MOST)?.as_deref().and_then(Word::parse))
 }
 
 /// The record in `.heartbeat`; read again if a write tore it.

@@ -241,6 +241,12 @@ pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
+/// [`mtime_ns`] of what is at a path, links not followed; `None` if nothing is.
+#[must_use]
+pub fn mtime_of(path: &Path) -> Option<i128> {
+    std::fs::symlink_metadata(path).ok().map(|meta| mtime_ns(&meta))
+}
+
 /// mtime in nanoseconds since the epoch, exact.
 #[must_use]
 pub fn mtime_ns(meta: &Metadata) -> i128 {

@@ -8,8 +8,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// The smallest piece of disk that a file takes, bytes, where there are no smaller ones.
-pub const BLOCK: usize = 4096;
+/// A block of the disk, bytes: the smallest piece that a file takes, on file systems as they are
+/// made today.
+pub const BLOCK: u64 = 4096;
 
 /// A file to be: hidden under its temporary name, with its room on disk already taken.
 #[derive(Debug)]

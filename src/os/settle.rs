@@ -4,7 +4,7 @@
 use super::dir::{DirError, MonitorDir};
 use super::orphans::{self, Marks};
 use super::process::Stat;
-use super::{clock, notify_socket, process};
+use super::{claim, notify_socket, process};
 use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
@@ -46,7 +46,7 @@ pub fn settle(
         ..RunResult::by_another(files.name(), record.run_id.clone(), outcome, reason.to_owned())
     };
     // Numbers of processes mean something on this boot and in this namespace only.
-    if record.boot_id != clock::boot_id() || record.pid_ns != clock::pid_namespace() {
+    if !claim::is_here(record) {
         return Ok(told);
     }
     notify_socket::remove_left(&record.run_id);

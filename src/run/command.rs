@@ -6,6 +6,9 @@ use crate::protocol::outcome::Outcome;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+/// The exit code for a command that was ended and exited 0.
+const ENDED: u8 = 128 + 15;
+
 /// The command so far. Its exit status can be had only once it ended.
 #[derive(Debug)]
 pub enum Command {
@@ -90,7 +93,8 @@ impl Command {
     }
 
     /// The exit code of `sentinel-run` after a run with this outcome: 124 as `timeout(1)` has it,
-    /// 128+N as the shells do.
+    /// 128+N as the shells do. Whatever the command made of its TERM, a run that was ended is no
+    /// success to whoever asks `&&`: it counts as dead of that TERM.
     #[must_use]
     pub fn own_exit_code(&self, outcome: Outcome) -> u8 {
         if matches!(outcome, Outcome::Hung | Outcome::Timeout) {
@@ -101,7 +105,10 @@ impl Command {
             _ => None,
         };
         let code = signal.or(self.exit_code()).unwrap_or(125);
-        u8::try_from(code).unwrap_or(255)
+        match u8::try_from(code).unwrap_or(255) {
+            0 if outcome != Outcome::Success => ENDED,
+            code => code,
+        }
     }
 }
 
@@ -121,6 +128,8 @@ mod tests {
             (ended(0x80 | 0x0b), Outcome::Failed, 139, "killed by SIGSEGV (core dumped)"),
             (ended(15), Outcome::Hung, 124, "killed by SIGTERM"),
             (ended(0), Outcome::Timeout, 124, "exit code 0"),
+            (ended(0), Outcome::Stopped, 143, "exit code 0"),
+            (ended(7 << 8), Outcome::Stopped, 7, "exit code 7"),
         ];
         for (command, outcome, code, words) in table {
             assert_eq!(command.own_exit_code(outcome), code, "{command:?}");

@@ -36,8 +36,6 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The exit code for a command that was ended and exited 0: as if it had died of the TERM.
-const ENDED: u8 = 128 + 15;
 /// How long what outlives the command may take to be gone after all, before it is called a survivor.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -124,7 +122,7 @@ struct Job<'a> {
     /// Until the end is recorded.
     claim: Option<Claim>,
     room: Option<Room>,
-    pulse: HeartbeatFile,
+    heartbeat: HeartbeatFile,
     _trial: Option<Locked>,
     record: Heartbeat,
     signals: Signals,
@@ -181,13 +179,13 @@ impl<'a> Job<'a> {
         let socket = config.beat_on.names_app().then(|| NotifySocket::bind(&record.run_id));
         let socket = socket.transpose().map_err(system("open a notify socket"))?;
         let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
-        let Started { claim, room, pulse, log, output, trial, past } =
+        let Started { claim, room, heartbeat, log, output, trial, past } =
             start::take(config, prepared)?;
         claim.empty_pid()?;
         dir.remove(&files.status())?;
         dir.remove(&files.result())?;
         rotate(prepared, &output)?;
-        let pulse = pulse.begin(dir, &files.heartbeat(), &record)?;
+        let heartbeat = heartbeat.begin(dir, &files.heartbeat(), &record)?;
         claim.write_pid()?;
 
         let log = Log::new(log, config.max_log);
@@ -221,7 +219,7 @@ impl<'a> Job<'a> {
             prepared,
             claim: Some(claim),
             room: Some(room),
-            pulse,
+            heartbeat,
             _trial: trial,
             record,
             signals,
@@ -262,7 +260,7 @@ impl<'a> Job<'a> {
                 say(format!("sentinel-run: {}", self.command.words())); // else the closing line does
             }
             let result = self.result(Vec::new());
-            let code = self.own_exit_code(&result);
+            let code = self.command.own_exit_code(result.outcome);
             self.record(&result)?;
             if let Some(reporter) = reporter {
                 let _ = reporter.report(code);
@@ -279,7 +277,7 @@ impl<'a> Job<'a> {
         let survivors = self.until_over();
         self.log.look();
         let result = self.result(survivors);
-        let code = self.own_exit_code(&result);
+        let code = self.command.own_exit_code(result.outcome);
         if self.tee.is_none() {
             self.log.finish(); // else the copy needs the offsets as they are
         }
@@ -293,15 +291,6 @@ impl<'a> Job<'a> {
             return Ok(Ended::InBackground);
         }
         Ok(Ended::Over { result: Box::new(result), code })
-    }
-
-    /// The exit code of `sentinel-run`. Whatever the command made of its TERM: a run that was ended
-    /// is no success to whoever asks `&&`.
-    fn own_exit_code(&self, result: &RunResult) -> u8 {
-        match self.command.own_exit_code(result.outcome) {
-            0 if result.outcome != Outcome::Success => ENDED,
-            code => code,
-        }
     }
 
     /// The loop. What comes first in a round wins:
@@ -542,7 +531,7 @@ impl<'a> Job<'a> {
         if let Some(claim) = &mut self.claim {
             let _ = claim.keep_pid();
         }
-        if self.touched.is_some() && self.pulse.mtime_ns() != self.touched {
+        if self.touched.is_some() && self.heartbeat.mtime_ns() != self.touched {
             self.looks.app("the command touched its heartbeat");
         }
         let evidence = self.looks.look(&mut self.log, || tree::descendants(me(), &[]), now);
@@ -564,8 +553,8 @@ impl<'a> Job<'a> {
         self.record.log_bytes = self.log.bytes();
         let path = self.prepared.files.heartbeat();
         // A beat needs no disk space; a directory that was taken away is no reason to end a run.
-        let _ = self.pulse.write(&self.prepared.dir, &path, &self.record);
-        self.touched = self.pulse.mtime_ns();
+        let _ = self.heartbeat.write(&self.prepared.dir, &path, &self.record);
+        self.touched = self.heartbeat.mtime_ns();
         if let Some(manager) = &self.manager {
             manager.tell("WATCHDOG=1");
         }

@@ -1,6 +1,7 @@
 //! The log, which the command writes itself: how far it has grown, how much of it is kept, and its
 //! copy on standard output.
 
+use crate::os::disk::BLOCK;
 use crate::os::{disk, process};
 use std::fs::File;
 use std::io;
@@ -10,8 +11,6 @@ use std::time::Duration;
 
 /// So many of the first bytes are remembered, to notice that the file was begun anew.
 const HEAD: usize = 64;
-/// Blocks of no file system we know are larger; what is cut off is whole blocks.
-const BLOCK: u64 = 4096;
 /// A write of this size to a pipe that polls as writable does not block (pipe(7)).
 const CHUNK: usize = 4096;
 /// How often the copy looks for more.

@@ -15,7 +15,7 @@ use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::history::{History, Line, PastRun};
 use crate::protocol::name::JobName;
-use crate::protocol::outcome::{Outcome, Word};
+use crate::protocol::outcome::Outcome;
 use crate::protocol::time::{human, rfc3339};
 use std::fmt::Write;
 use std::fs::File;
@@ -101,7 +101,7 @@ pub struct Started {
     /// The space for the end.
     pub room: Room,
     /// The heartbeat's space.
-    pub pulse: NewHeartbeatFile,
+    pub heartbeat: NewHeartbeatFile,
     /// The new log, under its temporary name.
     pub log: File,
     /// `.output`, still as the last run left it.
@@ -157,8 +157,8 @@ pub fn take(config: &Config, prepared: &Prepared) -> Result<Started, RunError> {
     let Prepared { dir, files, .. } = prepared;
     let claim = Claim::take(dir, files, PATIENCE)?.ok_or_else(|| prepared.already_running())?;
     match take_rest(config, prepared, &claim) {
-        Ok((room, pulse, log, output, trial, past)) => {
-            Ok(Started { claim, room, pulse, log, output, trial, past })
+        Ok((room, heartbeat, log, output, trial, past)) => {
+            Ok(Started { claim, room, heartbeat, log, output, trial, past })
         }
         Err(error) => {
             claim.withdraw();
@@ -187,8 +187,8 @@ fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest
     };
 
     let room = claim.take_room(&config.circuit_key)?;
-    let pulse = match HeartbeatFile::take_room(dir, &files.heartbeat()) {
-        Ok(pulse) => pulse,
+    let heartbeat = match HeartbeatFile::take_room(dir, &files.heartbeat()) {
+        Ok(heartbeat) => heartbeat,
         Err(error) => {
             room.give_back();
             return Err(error.into());
@@ -196,10 +196,10 @@ fn take_rest(config: &Config, prepared: &Prepared, claim: &Claim) -> Result<Rest
     };
     let outputs = new_log(prepared).and_then(|log| Ok((log, dir.create_file(&files.output())?)));
     match outputs {
-        Ok((log, output)) => Ok((room, pulse, log, output, trial, past)),
+        Ok((log, output)) => Ok((room, heartbeat, log, output, trial, past)),
         Err(error) => {
             room.give_back();
-            pulse.give_back();
+            heartbeat.give_back();
             Err(error.into())
         }
     }
@@ -290,8 +290,7 @@ impl Prepared {
     /// A last run that has no outcome: still running where locks do not reach, or lost. A lost one
     /// is ended and counted, so that no two runs work side by side and no failure is forgotten.
     fn settle_predecessor(&self, config: &Config, claim: &Claim) -> Result<(), RunError> {
-        let status = self.dir.read(&self.files.status(), 64)?;
-        if status.as_deref().and_then(Word::parse).is_some() {
+        if claim::read_word(&self.dir, &self.files)?.is_some() {
             return Ok(());
         }
         let Some(record) = claim::read_heartbeat(&self.dir, &self.files)? else { return Ok(()) };

@@ -9,14 +9,14 @@ use super::observe::{Observation, Recorded, Subject, Writer, elsewhere};
 use crate::decide::verdict::Judgement;
 use crate::os::claim::{self, Claim};
 use crate::os::clock::pause;
-use crate::os::dir::{DirError, MonitorDir};
+use crate::os::dir::{DirError, MonitorDir, mtime_of};
 use crate::os::lock::is_locked;
 use crate::os::orphans::{self, Marks, names_job};
 use crate::os::process::{self, Handle, Stat};
 use crate::os::settle::settle;
 use crate::os::tree;
 use crate::protocol::heartbeat::Heartbeat;
-use crate::protocol::outcome::{Outcome, Word};
+use crate::protocol::outcome::Outcome;
 use crate::protocol::result::RunResult;
 use crate::protocol::sentence::Announced;
 use crate::protocol::time::{human, seconds};
@@ -129,19 +129,20 @@ impl Case<'_> {
 
     /// Whether `.status` says a word. One that was cut short says "not yet".
     fn has_outcome(&self) -> bool {
-        let bytes = self.dir.read(&self.subject.files.status(), 4096).ok().flatten();
-        bytes.as_deref().and_then(Word::parse).is_some()
+        matches!(claim::read_word(self.dir, &self.subject.files), Ok(Some(_)))
     }
 
     fn is_held(&self) -> bool {
         is_locked(self.dir, &self.subject.files.pid()).unwrap_or(true)
     }
 
-    /// Waits until the run is over or its wrapper is gone; true then.
+    /// Waits until the run is over or its wrapper is gone (which is known of one that is here);
+    /// true then.
     fn wait_for_end(&self, record: &Heartbeat, patience: Duration) -> bool {
         let until = Instant::now().checked_add(patience);
+        let gone =
+            || claim::is_here(record) && !self.is_held() && claim::live_wrapper(record).is_none();
         loop {
-            let gone = || !self.is_held() && claim::live_wrapper(record).is_none();
             if self.is_over(&record.run_id) || gone() {
                 return true;
             }
@@ -166,9 +167,7 @@ impl Case<'_> {
 
     /// Asks a living wrapper to end and record its run; insists; does it itself in the end.
     fn ask(&self, record: &Heartbeat, sentence: &Sentence) -> Result<Note, WatchError> {
-        let here = record.boot_id == crate::os::clock::boot_id()
-            && record.pid_ns == crate::os::clock::pid_namespace();
-        if !here {
+        if !claim::is_here(record) {
             return Ok(Note(Some(format!(
                 "not ended: it runs as {}; end it there, or give --kill-cmd",
                 elsewhere(record)
@@ -301,11 +300,8 @@ impl Case<'_> {
 
     /// Whether `.status` is of this run, not left from one before it.
     fn status_is_newer(&self) -> bool {
-        let mtime = |path: &std::path::Path| {
-            std::fs::symlink_metadata(path).ok().map(|meta| crate::os::dir::mtime_ns(&meta))
-        };
         let files = &self.subject.files;
-        mtime(&files.status()) >= mtime(&files.pid())
+        mtime_of(&files.status()) >= mtime_of(&files.pid())
     }
 
     /// Whether this process is provably the writer: the owner's, no younger than `.pid`, not PID 1,
@@ -349,19 +345,8 @@ impl Case<'_> {
         if let Err(why) = how {
             return Ok(Note(Some(format!("--kill-cmd failed: {why}"))));
         }
-        let until = Instant::now().checked_add(grace.saturating_add(RECORDING));
-        let run_id = seen.run_id.clone().unwrap_or_default();
-        let over = || match record {
-            Some(record) => {
-                let elsewhere = record.pid_ns != crate::os::clock::pid_namespace()
-                    || record.boot_id != crate::os::clock::boot_id();
-                let gone = !elsewhere && !self.is_held() && claim::live_wrapper(record).is_none();
-                gone || self.is_over(&run_id)
-            }
-            None => true,
-        };
-        while !over() && until.is_none_or(|until| Instant::now() < until) {
-            pause(LOOK);
+        if let Some(record) = record {
+            self.wait_for_end(record, grace.saturating_add(RECORDING));
         }
         match record {
             Some(record) if claim::live_wrapper(record).is_some() => {
@@ -451,22 +436,17 @@ pub fn count_other(dir: &MonitorDir, subject: &Subject, seen: &Observation) {
         return;
     };
     // Every watcher makes the same name of it, whenever it came.
-    let Ok(status) = std::fs::symlink_metadata(subject.files.status()) else { return };
-    let run_id = format!("pid-{pid}-{}", crate::os::dir::mtime_ns(&status));
+    let Some(status) = mtime_of(&subject.files.status()) else { return };
+    let run_id = format!("pid-{pid}-{status}");
     let Some(outcome) = seen.facts.outcome else { return };
     let now = SystemTime::now();
     let age = seen.facts.age.unwrap_or_default();
-    let line = Line::Run(PastRun {
-        run_id,
-        name: subject.name.to_string(),
-        outcome,
-        exit_code: None,
-        signal: None,
-        reason: "recorded by another writer's .status".to_owned(),
+    let reason = "recorded by another writer's .status".to_owned();
+    let line = Line::Run(PastRun::from(&RunResult {
         started_at: now.checked_sub(age).unwrap_or(now),
-        ended_at: now,
         duration_s: age.as_secs_f64(),
-    });
+        ..RunResult::by_another(&subject.name, run_id, outcome, reason)
+    }));
     // Counting is a service; where the directory cannot be written, the verdict is right anyway.
     let _ = crate::os::history::append(dir, &subject.files.history(&subject.name), &line);
 }

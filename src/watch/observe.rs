@@ -4,7 +4,7 @@ use super::WatchError;
 use super::config::{self, Config};
 use crate::decide::pulse::Pulse;
 use crate::decide::verdict::{Facts, Limits, Wrapper};
-use crate::os::dir::{DirError, MonitorDir, mtime_ns};
+use crate::os::dir::{DirError, MonitorDir, mtime_ns, mtime_of};
 use crate::os::lock::{is_locked, probe};
 use crate::os::{claim, clock, history, process};
 use crate::protocol::files::JobFiles;
@@ -157,10 +157,10 @@ impl Subject {
         if std::fs::symlink_metadata(&self.status).is_ok() {
             return true;
         }
-        let beat = std::fs::symlink_metadata(&self.heartbeat);
-        let (Ok(beat), Some(pulse)) = (beat, &mut self.pulse) else { return true };
+        let beat = mtime_of(&self.heartbeat);
+        let (Some(beat), Some(pulse)) = (beat, &mut self.pulse) else { return true };
         let now = clock::monotonic();
-        pulse.look(mtime_ns(&beat), now);
+        pulse.look(beat, now);
         if pulse.silence(now) > stale {
             return true;
         }
@@ -264,7 +264,7 @@ impl Subject {
 
     fn read_once(&self, dir: &MonitorDir) -> Result<Seen, WatchError> {
         let files = &self.files;
-        let status = dir.read(&self.status, 4096)?.as_deref().and_then(Word::parse);
+        let status = claim::read_word(dir, files)?;
         // In the order a start writes them, backwards: a `.pid` read full was preceded by its
         // heartbeat.
         let locked = is_locked(dir, &self.pid)?;
@@ -283,12 +283,12 @@ impl Subject {
     /// Whether another writer, which removes nothing (seed 002's template), has begun a new run over
     /// an old `.status`: its `.pid` is newer, and its process lives or is newer by far.
     fn status_is_of_an_older_run(&self, dir: &MonitorDir, seen: &Seen) -> bool {
-        let status = std::fs::symlink_metadata(self.files.status()).ok();
+        let status = mtime_of(&self.status);
         let (Some(pid_meta), Some(status)) = (&seen.pid_meta, status) else { return false };
         let Writer::Other(Some(pid)) = seen.writer() else { return false };
         let lives = process::stat(pid)
             .is_some_and(|stat| stat.lives() && !self.is_newer(dir, &stat, pid_meta));
-        let ahead = mtime_ns(pid_meta) - mtime_ns(&status);
+        let ahead = mtime_ns(pid_meta) - status;
         ahead > 0 && (lives || ahead > i128::try_from(PID_SLACK.as_nanos()).unwrap_or(0))
     }
 
@@ -299,8 +299,7 @@ impl Subject {
         let Some(pid) = seen.pid_meta.as_ref().filter(|_| seen.pid_text.is_empty()) else {
             return false;
         };
-        let status = std::fs::symlink_metadata(self.files.status()).ok();
-        let emptied_since = status.is_none_or(|status| mtime_ns(pid) > mtime_ns(&status));
+        let emptied_since = mtime_of(&self.status).is_none_or(|status| mtime_ns(pid) > status);
         let over = |record: &Heartbeat| {
             let key = self.key(&Writer::Ours(Box::new(record.clone())));
             self.past_run(dir, &key, &record.run_id).is_some()
@@ -408,9 +407,8 @@ impl Subject {
         let path = self.files.result();
         let bytes = dir.read(&path, MAX_RESULT)?.unwrap_or_default();
         // A result from before this run is some older run's.
-        let result_meta = std::fs::symlink_metadata(&path).ok();
-        let newer = match (&result_meta, &seen.pid_meta) {
-            (Some(result), Some(pid)) => mtime_ns(result) + STAMP_SLACK >= mtime_ns(pid),
+        let newer = match (mtime_of(&path), &seen.pid_meta) {
+            (Some(result), Some(pid)) => result + STAMP_SLACK >= mtime_ns(pid),
             (Some(_), None) => true,
             (None, _) => false,
         };
@@ -449,7 +447,7 @@ impl Subject {
                         record.pid
                     ));
                 }
-                if rebooted || record.pid_ns != clock::pid_namespace() {
+                if !claim::is_here(record) {
                     return Ok(Wrapper::Elsewhere(elsewhere(record)));
                 }
                 if claim::live_wrapper(record).is_some() {

@@ -111,6 +111,12 @@ fn open(path: &Path) -> Result<Option<MonitorDir>, WatchError> {
 }
 
 impl Entry {
+    /// Something happened to it: observe it at once.
+    fn is_heard(&mut self) {
+        self.observed = false;
+        self.next_look = Instant::now();
+    }
+
     fn pollable(&self) -> Option<BorrowedFd<'_>> {
         self.wrapper.as_ref().and_then(Handle::pollable)
     }
@@ -218,15 +224,11 @@ impl<'a> Watcher<'a> {
         let ended = polled[1..].iter().map(|fd| fd.any() == Some(true)).collect::<Vec<_>>();
         for (i, _) in wrappers.into_iter().zip(ended).filter(|(_, ended)| *ended) {
             self.jobs[i].wrapper = None;
-            self.jobs[i].observed = false;
-            self.jobs[i].next_look = Instant::now();
+            self.jobs[i].is_heard();
         }
         for wake in self.bell.answer().collect::<Vec<_>>() {
             match wake {
-                Wake::Changed(i) => {
-                    self.jobs[i].observed = false;
-                    self.jobs[i].next_look = Instant::now();
-                }
+                Wake::Changed(i) => self.jobs[i].is_heard(),
                 Wake::Concluded(i, how) => self.conclude(i, how),
             }
         }
@@ -363,8 +365,7 @@ impl<'a> Watcher<'a> {
         self.jobs[i].vanished = None;
         if self.subscribe(i, seen) {
             // Subscribe, then read: what happened before is seen by one more look.
-            self.jobs[i].observed = false;
-            self.jobs[i].next_look = Instant::now();
+            self.jobs[i].is_heard();
         } else {
             self.plan(i);
         }
@@ -439,14 +440,12 @@ impl<'a> Watcher<'a> {
         }
         let entry = &mut self.jobs[i];
         // A wrapper that lives makes what was deleted anew at its next beat.
-        let since = match entry.pollable() {
-            Some(_) => self.now,
-            None if entry.seen => *entry.vanished.get_or_insert(self.now),
-            None => self.began,
+        let waits = entry.pollable().is_some() || {
+            let gone =
+                if entry.seen { *entry.vanished.get_or_insert(self.now) } else { self.began };
+            self.now.saturating_duration_since(gone) < self.config.start_wait
         };
-        if self.now.saturating_duration_since(since) < self.config.start_wait
-            || entry.pollable().is_some()
-        {
+        if waits {
             entry.next_look = Instant::now() + SOON;
             return;
         }
