@@ -28,8 +28,6 @@ pub const PID_SLACK: Duration = Duration::from_secs(1);
 const STARTING: Duration = Duration::from_secs(1);
 /// Other writers may leave their `.result` this long after `.status` (seed 002's template does).
 pub const LATE_RESULT: Duration = Duration::from_secs(1);
-/// A file's time may lie so much before a clock read earlier (4 ms with the coarse clock at 250 Hz).
-const STAMP_SLACK: i128 = 20_000_000;
 
 /// Who writes the sentinels.
 #[derive(Clone, Debug, PartialEq)]
@@ -408,7 +406,7 @@ impl Subject {
         let bytes = dir.read(&path, MAX_RESULT)?.unwrap_or_default();
         // A result from before this run is some older run's.
         let newer = match (mtime_of(&path), &seen.pid_meta) {
-            (Some(result), Some(pid)) => result + STAMP_SLACK >= mtime_ns(pid),
+            (Some(result), Some(pid)) => result >= mtime_ns(pid),
             (Some(_), None) => true,
             (None, _) => false,
         };
