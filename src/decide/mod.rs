@@ -4,4 +4,6 @@
 
 pub mod verdict;
 pub mod pulse;
+pub mod stuck;
+pub mod prompt;
 pub mod circuit;

@@ -11,6 +11,8 @@ pub mod lock;
 pub mod disk;
 pub mod process;
 pub mod tree;
+pub mod snapshot;
+pub mod diagnosis;
 pub mod orphans;
 pub mod signals;
 pub mod spawn;

@@ -5,6 +5,7 @@
 //! that writes to the log.
 
 use super::clock::pause;
+use super::diagnosis;
 use super::process::{self, Stat};
 use super::tree;
 use crate::protocol::name::JobName;
@@ -151,5 +152,5 @@ pub fn end_all(
     if members.is_empty() {
         return (None, Vec::new());
     }
-    (Some(tree::diagnose(&members)), end(&mut look, grace))
+    (Some(diagnosis::of(&members, None, "")), end(&mut look, grace))
 }

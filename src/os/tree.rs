@@ -3,7 +3,6 @@
 use super::dir::read_all;
 use super::process::{self, Stat};
 use std::collections::HashSet;
-use std::fmt::Write;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -99,68 +98,4 @@ pub fn kill_pass(find: &mut dyn FnMut() -> Vec<Stat>) {
             return;
         }
     }
-}
-
-/// Where in the kernel a process sleeps (`/proc/PID/wchan`), and what that is called.
-const WAITS: &[(&str, &str)] = &[
-    ("nanosleep", "sleeping"),
-    ("do_wait", "waiting for a child"),
-    ("futex", "waiting for a lock"),
-    ("pipe_read", "reading a pipe"),
-    ("pipe_write", "writing to a full pipe"),
-    ("unix_stream", "waiting on a local socket"),
-    ("skb_wait", "waiting on a socket"),
-    ("sk_wait", "waiting on a socket"),
-    ("wait_woken", "waiting on a socket or terminal"),
-    ("csk_accept", "waiting for a connection"),
-    ("ep_poll", "waiting for events"),
-    ("epoll", "waiting for events"),
-    ("poll_schedule", "waiting for events"),
-    ("do_select", "waiting for events"),
-    ("sys_pause", "waiting for a signal"),
-    ("sigsuspend", "waiting for a signal"),
-    ("sigtimedwait", "waiting for a signal"),
-    ("flock", "waiting for a file lock"),
-    ("fcntl_setlk", "waiting for a file lock"),
-];
-
-/// One process in words: `python3[42]: waiting for a lock`.
-#[must_use]
-pub fn describe(stat: &Stat) -> String {
-    let state = match stat.state {
-        'R' => "running".to_owned(),
-        'T' => "stopped by a signal".to_owned(),
-        't' => "traced".to_owned(),
-        'Z' => "dead".to_owned(),
-        state => {
-            let word = if state == 'D' { "waiting for a device" } else { "sleeping" };
-            match process::sleeps_in(stat.pid) {
-                Some(function) => match WAITS.iter().find(|(part, _)| function.contains(part)) {
-                    Some((_, known)) => (*known).to_owned(),
-                    None => format!("{word} in {function}"),
-                },
-                None => word.to_owned(),
-            }
-        }
-    };
-    format!("{}[{}]: {state}", stat.comm, stat.pid)
-}
-
-/// The size of a diagnosis, bytes.
-const DIAGNOSIS: usize = 2048;
-
-/// What each process was doing, in words and bounded.
-#[must_use]
-pub fn diagnose(members: &[Stat]) -> String {
-    let mut text = String::new();
-    for (i, member) in members.iter().enumerate() {
-        let line = describe(member);
-        if text.len() + line.len() > DIAGNOSIS {
-            let _ = write!(text, "; and {} more", members.len() - i);
-            break;
-        }
-        text += if i == 0 { "" } else { "; " };
-        text += &line;
-    }
-    text
 }

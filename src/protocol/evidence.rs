@@ -97,6 +97,9 @@ impl FromStr for BeatOn {
     }
 }
 
+/// How the detail of activity begins when the tree uses the CPU without any output.
+pub const BUSY: &str = "busy";
+
 /// What justified the last beat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {

@@ -1,6 +1,7 @@
 //! Ending a run: ask, wait, kill, and look again until nothing is left.
 
 use crate::os::cgroup::Cgroup;
+use crate::os::diagnosis;
 use crate::os::process::{self, Stat};
 use crate::os::say::say;
 use crate::os::tree;
@@ -61,6 +62,14 @@ pub struct Scene<'a> {
     pub childless: bool,
 }
 
+/// What the looks at the run have found so far.
+pub struct Known<'a> {
+    /// Why the tree can never go on.
+    pub stuck: Option<&'a str>,
+    /// The end of its output, safe to print.
+    pub last_output: String,
+}
+
 impl Scene<'_> {
     fn tree(&self, spare: Option<i32>) -> Vec<Stat> {
         tree::descendants(self.root, spare.as_slice())
@@ -74,6 +83,7 @@ impl Ending {
         cause: Option<Cause>,
         on_hang: Option<&str>,
         grace: Duration,
+        known: &Known<'_>,
         scene: &Scene<'_>,
         now: Instant,
     ) -> Self {
@@ -81,7 +91,7 @@ impl Ending {
         let diagnosis = cause
             .as_ref()
             .filter(|cause| matches!(cause.outcome, Outcome::Hung | Outcome::Timeout))
-            .map(|_| tree::diagnose(&members));
+            .map(|_| diagnosis::of(&members, known.stuck, &known.last_output));
         let hung = cause.as_ref().is_some_and(|cause| cause.outcome == Outcome::Hung);
         let helper = on_hang.filter(|_| hung).and_then(|command| examine(command, &members));
         let until = now.checked_add(grace);

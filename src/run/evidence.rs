@@ -1,32 +1,80 @@
 //! What justifies a beat. Evidence comes from here and from nowhere else.
 
 use super::log::Log;
+use crate::decide::prompt::prompt;
+use crate::decide::stuck::{Judgement, Reason, Snapshot, judge};
 use crate::os::process::{self, Stat, Work};
-use crate::os::tree;
-use crate::protocol::evidence::{BeatOn, Evidence, Kind};
+use crate::os::snapshot::{self, Depth};
+use crate::protocol::evidence::{BUSY, BeatOn, Evidence, Kind};
+use crate::protocol::time::human;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Cheapest first: nothing below the first one found is looked for.
 const ORDER: [Kind; 5] = [Kind::App, Kind::Output, Kind::Alive, Kind::Activity, Kind::Waiting];
 
+/// Time between the two looks that a stuck tree takes: one alone can catch a thread between two
+/// waits.
+pub const AGAIN: Duration = Duration::from_millis(300);
+
+/// From so much of a core on, a tree without output is called busy.
+const BUSY_SHARE: f64 = 0.5;
+
 /// The looks at one run.
 #[derive(Debug)]
 pub struct Looks {
     beat_on: BeatOn,
+    /// The command was given the caller's terminal.
+    terminal_passed: bool,
     /// What the command said of itself since the last look.
     app: Option<String>,
     work: BTreeMap<(i32, u64), Work>,
+    /// When the work was measured.
+    measured: Instant,
     /// Last time anything moved.
     moved: Instant,
+    /// Last time there was output.
+    output: Instant,
+    waiting: Waiting,
+}
+
+/// What is known of the waits of a tree in which nothing has moved since.
+#[derive(Debug)]
+enum Waiting {
+    /// It was not looked at since something moved.
+    Unknown,
+    /// It may go on, and why.
+    Free(Reason),
+    /// One look found no reason. It is the second that counts.
+    Suspect(Snapshot),
+    /// Two looks found the same waits, and no reason in either.
+    Stuck(Snapshot, String),
+}
+
+/// What one look found.
+#[derive(Debug)]
+pub struct Found {
+    /// What justifies a beat; `None`: none is deserved.
+    pub evidence: Option<Evidence>,
+    /// It is not known yet whether one is: look again after [`AGAIN`].
+    pub again: bool,
 }
 
 impl Looks {
     /// The beginning, before there is anything to compare with: whatever the first look finds has
     /// come since.
     #[must_use]
-    pub fn begin(beat_on: &BeatOn, now: Instant) -> Self {
-        Self { beat_on: beat_on.clone(), app: None, work: BTreeMap::new(), moved: now }
+    pub fn begin(beat_on: &BeatOn, terminal_passed: bool, now: Instant) -> Self {
+        Self {
+            beat_on: beat_on.clone(),
+            terminal_passed,
+            app: None,
+            work: BTreeMap::new(),
+            measured: now,
+            moved: now,
+            output: now,
+            waiting: Waiting::Unknown,
+        }
     }
 
     /// The command gave a sign of its own.
@@ -40,65 +88,134 @@ impl Looks {
         now.saturating_duration_since(self.moved)
     }
 
-    /// Looks for evidence; `None`: a beat is not deserved. The tree is asked for only if it is
-    /// needed.
-    pub fn look(
-        &mut self,
-        log: &mut Log,
-        tree: impl Fn() -> Vec<Stat>,
-        now: Instant,
-    ) -> Option<Evidence> {
+    /// Why the tree can never go on, if that was found.
+    #[must_use]
+    pub fn stuck(&self) -> Option<&str> {
+        match &self.waiting {
+            Waiting::Stuck(_, diagnosis) => Some(diagnosis),
+            _ => None,
+        }
+    }
+
+    /// Looks for evidence. The tree is asked for only if it is needed.
+    pub fn look(&mut self, log: &mut Log, tree: impl Fn() -> Vec<Stat>, now: Instant) -> Found {
         // These are asked every time: what came in before does not count at the next look.
         let app = self.app.take();
         let output = log.look();
+        if output.is_some() {
+            self.output = now;
+        }
         let seen = std::cell::OnceCell::new();
         let tree = || seen.get_or_init(&tree).as_slice();
         // Nothing is measured while there is output. Whether it counts or not, activity tells a
-        // quiet job from one that works.
+        // quiet job from one that works, and a stuck one from one that is between two waits.
         let moved = app.is_some() || output.is_some();
-        let activity = if moved { None } else { self.activity(tree()) };
-        if moved || activity.is_some() {
+        let activity = if moved { None } else { self.activity(tree(), now) };
+        let waiting = if moved || activity.is_some() {
             self.moved = now;
-        }
+            self.waiting = Waiting::Unknown;
+            None
+        } else {
+            self.wait(tree(), log)
+        };
         let counting = ORDER.map(|kind| self.beat_on.counts(kind).then_some(kind));
-        let (kind, detail) = counting.into_iter().flatten().find_map(|kind| {
+        let found = counting.into_iter().flatten().find_map(|kind| {
             let detail = match kind {
                 Kind::App => app.clone(),
                 Kind::Output => output.clone(),
                 Kind::Alive => Some("the command exists".to_owned()),
-                Kind::Activity if moved => self.activity(tree()),
+                Kind::Activity if moved => self.activity(tree(), now),
                 Kind::Activity => activity.clone(),
-                Kind::Waiting => Some(waiting(tree())),
+                Kind::Waiting => waiting.clone(),
             };
             detail.map(|detail| (kind, detail))
-        })?;
-        Some(Evidence { kind: kind.to_string(), detail, at: SystemTime::now() })
+        });
+        let evidence = found.map(|(kind, detail)| Evidence {
+            kind: kind.to_string(),
+            detail,
+            at: SystemTime::now(),
+        });
+        Found { evidence, again: matches!(self.waiting, Waiting::Suspect(_)) }
     }
 
-    fn activity(&mut self, tree: &[Stat]) -> Option<String> {
+    /// What the tree has done since it was last asked, in words.
+    fn activity(&mut self, tree: &[Stat], now: Instant) -> Option<String> {
+        let after = std::mem::replace(&mut self.measured, now);
+        let lasted = now.saturating_duration_since(after).as_secs_f64().max(0.001);
         let before = std::mem::replace(&mut self.work, measure(tree));
         let name = |pid: i32| {
             let comm = tree.iter().find(|stat| stat.pid == pid).map_or("?", |stat| &stat.comm);
             format!("{comm}[{pid}]")
         };
-        let moved = self.work.iter().find_map(|(id, work)| match before.get(id) {
-            Some(old) if old == work => None,
-            Some(old) if work.run_ns > old.run_ns => {
-                let cpu = Duration::from_nanos(work.run_ns - old.run_ns).as_secs_f64() * 1e3;
-                Some(format!("{} used {cpu:.1} ms of CPU", name(id.0)))
+        let used = |id: &(i32, u64), work: &Work| {
+            let old = before.get(id).map_or(0, |old| old.run_ns);
+            Duration::from_nanos(work.run_ns.saturating_sub(old)).as_secs_f64()
+        };
+        // Whoever used most of the CPU tells most.
+        let most = self
+            .work
+            .iter()
+            .filter(|(id, work)| before.get(id) != Some(work))
+            .max_by(|one, other| used(one.0, one.1).total_cmp(&used(other.0, other.1)));
+        let Some((id, work)) = most else {
+            let gone = before.keys().find(|id| !self.work.contains_key(id));
+            return gone.map(|(pid, _)| format!("process {pid} went"));
+        };
+        let silence = now.saturating_duration_since(self.output);
+        let share = self.work.iter().map(|(id, work)| used(id, work)).sum::<f64>() / lasted;
+        Some(if before.contains_key(id) && share >= BUSY_SHARE && silence > Duration::ZERO {
+            format!(
+                "{BUSY}, no output for {} ({} at {:.0} % of a core)",
+                human(Duration::from_secs(silence.as_secs().max(1))),
+                name(id.0),
+                used(id, work) / lasted * 100.0
+            )
+        } else if !before.contains_key(id) {
+            format!("{} came", name(id.0))
+        } else {
+            format!("{} used {:.1} ms of CPU", name(id.0), used(id, work) * 1e3)
+        })
+    }
+
+    /// What a tree in which nothing moves waits for; `None`: nothing can wake it, or that is not
+    /// certain yet.
+    fn wait(&mut self, tree: &[Stat], log: &Log) -> Option<String> {
+        if let Waiting::Free(reason) = &self.waiting
+            && reason.lasting
+        {
+            // No thread has run since, so each is in the same wait still.
+            return Some(in_words(reason, log));
+        }
+        let look = snapshot::take(tree, self.terminal_passed, Depth::OneReason);
+        self.waiting = match (judge(&look), std::mem::replace(&mut self.waiting, Waiting::Unknown))
+        {
+            (Judgement::Free(reason), _) => Waiting::Free(reason),
+            (
+                Judgement::Stuck { diagnosis, input },
+                Waiting::Suspect(before) | Waiting::Stuck(before, _),
+            ) if before.processes == look.processes => {
+                let prompt = if input { prompt(&log.tail()) } else { None };
+                let diagnosis = match prompt {
+                    Some(prompt) => format!("{diagnosis}; it asks: {prompt}"),
+                    None => diagnosis,
+                };
+                Waiting::Stuck(look, diagnosis)
             }
-            Some(_) => Some(format!("{} did I/O or was switched to", name(id.0))),
-            None => Some(format!("{} came", name(id.0))),
-        });
-        let gone = before.keys().find(|id| !self.work.contains_key(id));
-        moved.or_else(|| gone.map(|(pid, _)| format!("process {pid} went")))
+            (Judgement::Stuck { .. }, _) => Waiting::Suspect(look),
+        };
+        match &self.waiting {
+            Waiting::Free(reason) => Some(in_words(reason, log)),
+            _ => None,
+        }
     }
 }
 
-/// What a quiet tree is taken to wait for. Here the stuck rule will judge.
-fn waiting(tree: &[Stat]) -> String {
-    let leaf = tree.iter().rev().find(|stat| stat.state != 'T').or(tree.last());
-    leaf.map_or_else(|| "nothing of it can be seen".to_owned(), tree::describe)
+/// What is awaited; with the prompt, if it is input.
+fn in_words(reason: &Reason, log: &Log) -> String {
+    match reason.input.then(|| prompt(&log.tail())).flatten() {
+        Some(prompt) => format!("{}: waits for input: {prompt}", reason.who),
+        None => reason.to_string(),
+    }
 }
 
 fn measure(tree: &[Stat]) -> BTreeMap<(i32, u64), Work> {

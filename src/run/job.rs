@@ -2,8 +2,8 @@
 
 use super::command::Command;
 use super::config::Config;
-use super::ending::{self, Cause, Ending, Scene, sender};
-use super::evidence::Looks;
+use super::ending::{self, Cause, Ending, Known, Scene, sender};
+use super::evidence::{self, Looks};
 use super::limits::{self, TreeLimits};
 use super::log::{self, Log, Tee};
 use super::record::{beat_now, environment, first_record, rounded};
@@ -22,6 +22,7 @@ use crate::protocol::evidence::Evidence;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
+use crate::protocol::plain;
 use crate::protocol::result::{Process, RunResult};
 use crate::protocol::sentence::Announced;
 use crate::protocol::time::human;
@@ -233,7 +234,7 @@ impl<'a> Job<'a> {
             childless: false,
             log,
             tee: config.tee.then(Tee::new),
-            looks: Looks::begin(&config.beat_on, now),
+            looks: Looks::begin(&config.beat_on, shares_terminal, now),
             limits: TreeLimits::new(config.max_memory, config.max_cpu),
             ending: None,
             began: now,
@@ -485,7 +486,11 @@ impl<'a> Job<'a> {
             manager.tell("STOPPING=1");
         }
         let on_hang = self.config.on_hang.as_deref();
-        let ending = Ending::begin(cause, on_hang, self.config.grace, &self.scene(), now);
+        let known = Known {
+            stuck: self.looks.stuck(),
+            last_output: plain::one_line(&String::from_utf8_lossy(&self.log.tail())),
+        };
+        let ending = Ending::begin(cause, on_hang, self.config.grace, &known, &self.scene(), now);
         self.ending = Some(ending);
     }
 
@@ -534,14 +539,22 @@ impl<'a> Job<'a> {
         if self.touched.is_some() && self.heartbeat.mtime_ns() != self.touched {
             self.looks.app("the command touched its heartbeat");
         }
-        let evidence = self.looks.look(&mut self.log, || tree::descendants(me(), &[]), now);
+        let found = self.looks.look(&mut self.log, || tree::descendants(me(), &[]), now);
+        if found.again {
+            self.next_look = now + evidence::AGAIN.min(self.config.interval);
+        }
+        let stuck = self.looks.stuck().map(str::to_owned);
+        let turned = stuck != self.record.stuck;
+        self.record.stuck = stuck;
         let ending = self.ending.as_ref().map(|_| Evidence {
             kind: "ending".into(),
             detail: "the run is being ended".into(),
             at: SystemTime::now(),
         });
-        if let Some(evidence) = ending.or(evidence) {
+        if let Some(evidence) = ending.or(found.evidence) {
             self.beat(evidence, now);
+        } else if turned {
+            self.write_heartbeat();
         }
     }
 
@@ -551,13 +564,18 @@ impl<'a> Job<'a> {
         self.record.evidence = Some(evidence);
         self.record.quiet_s = rounded(self.looks.quiet(now));
         self.record.log_bytes = self.log.bytes();
+        self.write_heartbeat();
+        if let Some(manager) = &self.manager {
+            manager.tell("WATCHDOG=1");
+        }
+    }
+
+    /// Writes the record with the time of the last beat: only [`beat`](Self::beat) makes it a new one.
+    fn write_heartbeat(&mut self) {
         let path = self.prepared.files.heartbeat();
         // A beat needs no disk space; a directory that was taken away is no reason to end a run.
         let _ = self.heartbeat.write(&self.prepared.dir, &path, &self.record);
         self.touched = self.heartbeat.mtime_ns();
-        if let Some(manager) = &self.manager {
-            manager.tell("WATCHDOG=1");
-        }
     }
 
     /// The record of the end: by the cause that ended it, else as the command itself ended.

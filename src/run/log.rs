@@ -59,6 +59,17 @@ impl Log {
         self.truncated
     }
 
+    /// Its end, as far as prompts and last words go.
+    #[must_use]
+    pub fn tail(&self) -> Vec<u8> {
+        const TAIL: u64 = 1024;
+        let mut tail = vec![0; 1024];
+        let from = self.end().saturating_sub(TAIL);
+        let read = self.file.read_at(&mut tail, from).unwrap_or(0);
+        tail.truncate(read);
+        tail
+    }
+
     /// What happened to it since the last look, in words; `None`: nothing.
     pub fn look(&mut self) -> Option<String> {
         // The position first: what is written meanwhile moves both, and never it alone.

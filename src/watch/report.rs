@@ -9,8 +9,10 @@ use crate::decide::verdict::{Judgement, Verdict, Wrapper};
 use crate::os::dir::MonitorDir;
 use crate::os::{claim, history};
 use crate::protocol::circuit::CircuitPolicy;
+use crate::protocol::evidence::{BUSY, Kind};
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::outcome::{Outcome, Word};
+use crate::protocol::plain;
 use crate::protocol::result::RunResult;
 use crate::protocol::time::{human, seconds};
 use serde::Serialize;
@@ -69,6 +71,9 @@ pub struct Report {
     pub progress: Option<String>,
     /// What a quiet job waits for.
     pub awaits: Option<String>,
+    /// That it uses the CPU without any output; the text form alone has it.
+    #[serde(skip)]
+    pub busy: Option<String>,
     /// Seconds since its last output or activity.
     pub quiet_s: Option<f64>,
     /// Seconds since its start, or that it took.
@@ -103,6 +108,7 @@ impl Report {
             diagnosis: None,
             progress: None,
             awaits: None,
+            busy: None,
             quiet_s: None,
             elapsed_s: None,
             circuit: None,
@@ -181,11 +187,12 @@ impl Report {
             let moving = record.quiet_s <= 0.0 && since <= record.interval_s * 1.5;
             let quiet = if moving { 0.0 } else { record.quiet_s + since };
             self.quiet_s = Some((quiet * 1000.0).round() / 1000.0);
-            self.awaits = record
-                .evidence
-                .as_ref()
-                .filter(|evidence| evidence.kind == "waiting")
-                .map(|evidence| evidence.detail.clone());
+            let detail = |kind: Kind| {
+                let evidence = record.evidence.as_ref().filter(|_| record.stuck.is_none())?;
+                (evidence.kind == kind.to_string()).then(|| evidence.detail.clone())
+            };
+            self.awaits = detail(Kind::Waiting);
+            self.busy = detail(Kind::Activity).filter(|detail| detail.starts_with(BUSY));
             self.diagnosis.clone_from(&record.stuck);
         }
     }
@@ -259,7 +266,7 @@ impl Report {
     #[must_use]
     pub fn headline(&self) -> String {
         let line = format!("{}  {}  {}", self.verdict, self.name, self.detail());
-        tail::one_line(&line).trim_end().to_owned()
+        plain::one_line(&line).trim_end().to_owned()
     }
 
     /// What matters, in words.
@@ -291,6 +298,7 @@ impl Report {
         if let Some(quiet) = span(self.quiet_s).filter(|quiet| *quiet >= Duration::from_secs(1)) {
             parts.push(format!("quiet for {}", human(quiet)));
         }
+        parts.extend(self.busy.clone());
         parts.extend(self.awaits.clone());
         parts.join(", ")
     }
@@ -300,7 +308,7 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = self.headline();
         let mut add = |label: &str, value: &str| {
-            let value = tail::cut(&tail::one_line(value), TEXT);
+            let value = plain::cut(&plain::one_line(value), TEXT);
             let _ = write!(text, "\n{label}: {value}");
         };
         if self.verdict == Verdict::Success {

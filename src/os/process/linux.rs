@@ -1,6 +1,7 @@
 //! Processes by `/proc` and pidfds: proc(5), `pidfd_open(2)`.
 
 use super::Stat;
+use crate::decide::stuck::table;
 use crate::os::clock::machine_ticks;
 use crate::os::dir::read_all;
 use rustix::process::{Pid, PidfdFlags};
@@ -81,7 +82,11 @@ fn bytes(path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
     read_all(fs::File::open(path)?, u64::MAX)
 }
 
-fn text(path: impl AsRef<Path>) -> std::io::Result<String> {
+/// A file of /proc as text.
+///
+/// # Errors
+/// As opening and reading it.
+pub fn text(path: impl AsRef<Path>) -> std::io::Result<String> {
     bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -89,6 +94,23 @@ fn text(path: impl AsRef<Path>) -> std::io::Result<String> {
 #[must_use]
 pub fn stat(pid: i32) -> Option<Stat> {
     parse(pid, &bytes(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The same of a thread, at `/proc/PID/task/TID`.
+#[must_use]
+pub fn stat_at(tid: i32, path: &Path) -> Option<Stat> {
+    parse(tid, &bytes(path.join("stat")).ok()?)
+}
+
+/// The threads of a process, the main one first.
+#[must_use]
+pub fn tasks(process: &Stat) -> Vec<i32> {
+    if process.threads == 1 {
+        return vec![process.pid];
+    }
+    let entries = fs::read_dir(format!("/proc/{}/task", process.pid));
+    let entries = entries.into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The name may hold spaces and parentheses: what follows its *last* parenthesis counts.
@@ -217,77 +239,43 @@ pub fn open_files(pid: i32, wanted: impl Fn(&Path) -> bool) -> Vec<OpenFile> {
     files
 }
 
-/// What a process did so far, summed over its threads.
+/// What a process did so far, summed over its threads but those that keep house.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Nanoseconds on a CPU.
+    /// Nanoseconds on a CPU. Whatever a thread does, I/O among it, takes some.
     pub run_ns: u64,
-    /// Context switches.
+    /// How often it was given a CPU.
     pub switches: u64,
-    /// Bytes and calls of reads and writes.
-    pub io: u64,
 }
-
-/// Threads by which a language runtime keeps house, work or no work; what they do proves nothing.
-/// Names are cut to 15 bytes by the kernel.
-const HOUSEKEEPING: &[&str] = &[
-    "VM Periodic Tas",
-    "G1 Service",
-    "G1 Main Marker",
-    "G1 Conc#",
-    "G1 Refine#",
-    "G1 Young RemSet",
-    "GC Thread#",
-    "VM Thread",
-    "C1 CompilerThre",
-    "C2 CompilerThre",
-    "Sweeper thread",
-    "Common-Cleaner",
-    "Signal Dispatch",
-    "Finalizer",
-    "Reference Handl",
-    "Monitor Deflati",
-    "Service Thread",
-    "Notification Th",
-];
 
 /// Sums the work of all threads but the housekeeping ones. What cannot be read counts as nothing.
 #[must_use]
 pub fn work(process: &Stat) -> Work {
-    let pid = process.pid;
     let mut work = Work::default();
-    // "time on the CPU, time waiting for one, times it was given one" (sched-stats of the kernel's
-    // documentation): the last is the number of switches to the thread.
-    let mut add = |task: &Path| {
-        let schedstat = text(task.join("schedstat")).unwrap_or_default();
-        let mut numbers = schedstat.split_ascii_whitespace().map(|n| n.parse().unwrap_or(0));
-        work.run_ns += numbers.next().unwrap_or(0);
-        work.switches += numbers.nth(1).unwrap_or(0);
-    };
-    if process.threads == 1 {
-        add(&PathBuf::from(format!("/proc/{pid}/task/{pid}")));
-    } else {
-        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-            let name = text(task.path().join("comm")).unwrap_or_default();
-            if !HOUSEKEEPING.iter().any(|known| name.starts_with(known)) {
-                add(&task.path());
+    for tid in tasks(process) {
+        let task = PathBuf::from(format!("/proc/{}/task/{tid}", process.pid));
+        if process.threads != 1 && table::knows(&process.comm) {
+            let name = text(task.join("comm")).unwrap_or_default();
+            if table::keeps_house(&process.comm, &name) {
+                continue;
             }
         }
+        // "time on the CPU, time waiting for one, times it was given one" (sched-stats of the
+        // kernel's documentation).
+        let schedstat = text(task.join("schedstat")).unwrap_or_default();
+        let mut numbers = schedstat.split_ascii_whitespace().map(|n| n.parse().unwrap_or(0));
+        let run_ns = numbers.next().unwrap_or(0);
+        work.run_ns += run_ns;
+        work.switches += numbers.nth(1).unwrap_or(0);
+        if run_ns == 0 {
+            // A kernel that does not keep them (no CONFIG_SCHED_INFO) has its coarser counts.
+            let status = text(task.join("status")).unwrap_or_default();
+            let counts = status.lines().filter(|line| line.contains("ctxt_switches:"));
+            let count = |line: &str| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok();
+            work.switches += counts.filter_map(count).sum::<u64>();
+        }
     }
-    let io = text(format!("/proc/{pid}/io")).unwrap_or_default();
-    work.io = io
-        .lines()
-        .filter(|line| !line.starts_with("cancelled"))
-        .filter_map(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
-        .fold(0, u64::wrapping_add);
     work
-}
-
-/// In what kernel function it sleeps, if the kernel tells.
-#[must_use]
-pub fn sleeps_in(pid: i32) -> Option<String> {
-    let name = text(format!("/proc/{pid}/wchan")).ok()?;
-    (!name.is_empty() && name != "0").then_some(name)
 }
 
 /// Bytes of memory that are its own: PSS, which counts a shared page once over all who share it;

@@ -40,10 +40,10 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Whether it still runs: a zombie is dead.
+    /// Whether it still runs: a zombie is dead, unless only its main thread has ended.
     #[must_use]
     pub fn lives(&self) -> bool {
-        !matches!(self.state, 'Z' | 'X' | 'x')
+        !matches!(self.state, 'Z' | 'X' | 'x') || self.threads > 1
     }
 
     /// Whether `other` is the same process, not another one under the same PID.

@@ -137,20 +137,12 @@ pub struct Work {
     pub run_ns: u64,
     /// Context switches.
     pub switches: u64,
-    /// Bytes and calls of reads and writes.
-    pub io: u64,
 }
 
 /// Unknown.
 #[must_use]
 pub fn work(_process: &Stat) -> Work {
     Work::default()
-}
-
-/// Unknown.
-#[must_use]
-pub fn sleeps_in(_pid: i32) -> Option<String> {
-    None
 }
 
 /// Unknown.

@@ -1,0 +1,235 @@
+//! Who has the other end: of pipes, sockets, eventfds, shared memory and file locks.
+//!
+//! For this every process of the machine is asked for its descriptors, so it comes last.
+
+use crate::decide::stuck::{End, Holders};
+use crate::os::process::{self, Stat, text};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What is looked for in one process.
+struct Wanted {
+    ends: BTreeSet<End>,
+    descriptors: bool,
+    locks: bool,
+    memory: bool,
+}
+
+/// Looks for the holders of these ends in the tree, and in every other process but this one, which
+/// has nothing to say to its job.
+pub fn find(ends: &[End], tree: &[Stat]) -> Holders {
+    let wanted = Wanted {
+        ends: ends.iter().cloned().collect(),
+        descriptors: ends.iter().any(|end| !matches!(end, End::Memory(_))),
+        locks: ends.iter().any(|end| matches!(end, End::Lock(_))),
+        memory: ends.iter().any(|end| matches!(end, End::Memory(_))),
+    };
+    let mut holders = Holders::default();
+    let me = std::process::id().cast_signed();
+    let is_inside = |pid: i32| tree.iter().any(|stat| stat.pid == pid);
+    for stat in tree {
+        let mut found = BTreeSet::new();
+        let _ = held(stat.pid, stat, &wanted, &mut found);
+        for end in found {
+            holders.inside.entry(end).or_insert_with(|| name(stat));
+        }
+    }
+    for pid in process::all().into_iter().filter(|pid| *pid != me && !is_inside(*pid)) {
+        let Some(stat) = process::stat(pid).filter(Stat::lives) else { continue };
+        if is_traced_by(pid, tree) {
+            holders.traced.get_or_insert_with(|| name(&stat));
+        }
+        if ends.is_empty() {
+            continue;
+        }
+        let mut found = BTreeSet::new();
+        if held(pid, &stat, &wanted, &mut found).is_err() && process::stat(pid).is_some() {
+            holders.hidden.get_or_insert_with(|| name(&stat));
+        }
+        for end in found {
+            holders.outside.entry(end).or_insert_with(|| name(&stat));
+        }
+    }
+    if !ends.is_empty() {
+        holders.passed_in = passed_in();
+    }
+    holders
+}
+
+fn name(stat: &Stat) -> String {
+    format!("{}[{}]", stat.comm, stat.pid)
+}
+
+/// Whether one of the tree is the tracer of this process.
+fn is_traced_by(pid: i32, tree: &[Stat]) -> bool {
+    // For most processes nobody is: the first kilobyte has the line.
+    let status = text(format!("/proc/{pid}/status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    let tracer = tracer.and_then(|tracer| tracer.trim().parse::<i32>().ok()).unwrap_or(0);
+    tracer != 0 && tree.iter().any(|stat| stat.pid == tracer)
+}
+
+/// Inodes of the pipes and sockets among our own descriptors: what we have, our caller may have.
+fn passed_in() -> BTreeSet<u64> {
+    let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let link = fs::read_link(entry.path()).ok()?;
+            let (kind, rest) = link.to_str()?.split_once(":[")?;
+            let inode = rest.strip_suffix(']')?.parse().ok()?;
+            matches!(kind, "pipe" | "socket").then_some(inode)
+        })
+        .collect()
+}
+
+/// Which of the wanted ends a process has.
+fn held(pid: i32, stat: &Stat, wanted: &Wanted, found: &mut BTreeSet<End>) -> std::io::Result<()> {
+    if wanted.memory {
+        mapped(&Path::new("/proc").join(pid.to_string()).join("maps"), wanted, found)?;
+    }
+    if !wanted.descriptors {
+        return Ok(());
+    }
+    // The main thread of a process may have ended before the others; then they have the table.
+    let main = Path::new("/proc").join(pid.to_string());
+    let mut tables = vec![main.clone()];
+    if matches!(stat.state, 'Z' | 'X') {
+        tables = process::tasks(stat)
+            .into_iter()
+            .map(|tid| main.join("task").join(tid.to_string()))
+            .collect();
+    }
+    for table in tables {
+        for entry in fs::read_dir(table.join("fd"))? {
+            let Ok(entry) = entry else { continue };
+            let link = match fs::read_link(entry.path()) {
+                Ok(link) => link,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue, // closed
+                Err(error) => return Err(error),
+            };
+            let fd = entry.file_name();
+            let info = || text(table.join("fdinfo").join(&fd)).unwrap_or_default();
+            descriptor(&link.to_string_lossy(), info, wanted, found);
+        }
+    }
+    Ok(())
+}
+
+fn descriptor(link: &str, info: impl Fn() -> String, wanted: &Wanted, found: &mut BTreeSet<End>) {
+    let mut has = |end: End| {
+        if wanted.ends.contains(&end) {
+            found.insert(end);
+        }
+    };
+    let inode = || link.split_once('[')?.1.strip_suffix(']')?.parse::<u64>().ok();
+    if link.starts_with("pipe:") {
+        let Some(inode) = inode() else { return };
+        let (reader, writer) = (End::Reader(inode), End::Writer(inode));
+        if !wanted.ends.contains(&reader) && !wanted.ends.contains(&writer) {
+            return;
+        }
+        let info = info();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
+        // Which end it is that cannot be seen may be either.
+        let mode = flags.map_or(libc::O_RDWR, |flags| flags & libc::O_ACCMODE);
+        if mode != libc::O_WRONLY {
+            has(reader);
+        }
+        if mode != libc::O_RDONLY {
+            has(writer);
+        }
+    } else if link.starts_with("socket:") {
+        if let Some(inode) = inode() {
+            has(End::Socket(inode));
+        }
+    } else if link.starts_with("anon_inode:") {
+        if link.contains("eventfd") {
+            let info = info();
+            let id = info.lines().find_map(|line| line.strip_prefix("eventfd-id:"));
+            if let Some(id) = id.and_then(|id| id.trim().parse().ok()) {
+                has(End::Eventfd(id));
+            }
+        }
+    } else if wanted.locks {
+        for line in info().lines().filter_map(|line| line.strip_prefix("lock:")) {
+            if let Some(lock) = lock(line) {
+                has(End::Lock(lock));
+            }
+        }
+    }
+}
+
+fn mapped(maps: &Path, wanted: &Wanted, found: &mut BTreeSet<End>) -> std::io::Result<()> {
+    for line in text(maps)?.lines() {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let (Some(permissions), Some(_)) = (words.next(), words.next()) else { continue };
+        let (Some(device), Some(inode)) = (words.next(), words.next()) else { continue };
+        let end = End::Memory(format!("{device} {inode}"));
+        if permissions.ends_with('s') && wanted.ends.contains(&end) {
+            found.insert(end);
+        }
+    }
+    Ok(())
+}
+
+/// A lock as `/proc/locks` and `lock:` in fdinfo have it, without its number:
+/// `FLOCK ADVISORY WRITE 77 08:01:4711 0 EOF`.
+fn lock(line: &str) -> Option<String> {
+    let (_, rest) = line.trim().split_once(':')?;
+    Some(rest.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The locks that are in the way of this process at this file: each waits in `/proc/locks` below
+/// the lock it waits for, with an arrow (proc(5)). Locks of open file descriptions name nobody.
+pub fn in_the_way(pid: i32, file: &Path) -> Vec<String> {
+    let (Ok(meta), Ok(locks)) = (fs::metadata(file), text("/proc/locks")) else {
+        return Vec::new();
+    };
+    let pid = pid.to_string();
+    let device = meta.dev();
+    let place = format!("{:02x}:{:02x}:{}", libc::major(device), libc::minor(device), meta.ino());
+    blockers(&locks, &pid, &place)
+}
+
+fn blockers(locks: &str, pid: &str, place: &str) -> Vec<String> {
+    let mut blocker = None;
+    let mut found = BTreeSet::new();
+    for line in locks.lines() {
+        let Some(lock) = lock(line) else { continue };
+        match lock.strip_prefix("-> ") {
+            None => blocker = Some(lock),
+            Some(waiting) => {
+                let words: Vec<&str> = waiting.split(' ').collect();
+                let ours = words.get(3).is_some_and(|who| *who == pid || *who == "-1");
+                if ours && words.get(4) == Some(&place) {
+                    found.extend(blocker.clone());
+                }
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_above_the_arrow_is_in_the_way() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 77 08:01:4711 0 EOF\n\
+                     1: -> FLOCK  ADVISORY  WRITE 88 08:01:4711 0 EOF\n\
+                     2: POSIX  ADVISORY  READ 99 08:01:12 0 EOF\n\
+                     2: -> POSIX  ADVISORY  WRITE 88 08:01:12 0 9\n\
+                     3: OFDLCK ADVISORY  WRITE -1 08:01:13 0 EOF\n\
+                     3: -> OFDLCK ADVISORY  WRITE -1 08:01:13 0 EOF\n";
+        let at = |pid: &str, place: &str| blockers(locks, pid, place);
+        assert_eq!(at("88", "08:01:4711"), ["FLOCK ADVISORY WRITE 77 08:01:4711 0 EOF"]);
+        assert_eq!(at("88", "08:01:12"), ["POSIX ADVISORY READ 99 08:01:12 0 EOF"]);
+        assert_eq!(at("5", "08:01:13"), ["OFDLCK ADVISORY WRITE -1 08:01:13 0 EOF"]);
+        assert!(at("77", "08:01:4711").is_empty() && at("88", "08:01:1").is_empty());
+        assert!(blockers("", "1", "").is_empty() && blockers("->\n:\n", "1", "").is_empty());
+    }
+}

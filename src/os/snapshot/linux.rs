@@ -1,0 +1,490 @@
+//! The look itself: `/proc/PID/task/TID/{stat,syscall,status,fd,fdinfo}`, proc(5).
+//!
+//! Everything is read through the thread: a process whose main thread has ended reads as a zombie
+//! without descriptors while its other threads live.
+
+use super::sockets::Sockets;
+use super::{Depth, calls, holders};
+use crate::decide::stuck::table::{self, Waits};
+use crate::decide::stuck::{
+    self, At, End, Interrupts, Member, Object, Process, Rank, Snapshot, Thing, Thread, Wake,
+};
+use crate::os::process::{self, Stat, tasks, text};
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// After a thread that waits for the clock, so many more of its process are asked for a reason that
+/// tells more.
+const MORE_THREADS: usize = 16;
+/// The bounds of a look at everything.
+const MOST_PROCESSES: usize = 64;
+const MOST_THREADS: usize = 32;
+/// Epolls within epolls are followed so far.
+const NESTING: usize = 4;
+
+/// Looks at a tree, as [`crate::os::tree::descendants`] gives it: what is deepest first, for that
+/// is what the others wait for.
+#[must_use]
+pub fn take(tree: &[Stat], terminal_passed: bool, depth: Depth) -> Snapshot {
+    let member = |stat: &Stat| Member { pid: stat.pid, ppid: stat.ppid, name: stat.comm.clone() };
+    let mut look = Look {
+        tree: Snapshot {
+            members: tree.iter().map(member).collect(),
+            terminal_passed,
+            ..Snapshot::default()
+        },
+        depth,
+        sockets: Sockets::default(),
+    };
+    let most = if depth == Depth::All { MOST_PROCESSES } else { usize::MAX };
+    for stat in tree.iter().rev().take(most) {
+        if look.process(stat) {
+            return look.tree; // a reason was found
+        }
+    }
+    // Signals and timers after the threads, which tell more; then, if there is still no reason,
+    // the other ends, for which every process of the machine has to be asked.
+    for i in 0..look.tree.processes.len() {
+        let interrupts = interrupts(&look.tree.processes[i]);
+        look.tree.processes[i].interrupts = Some(interrupts);
+        if depth == Depth::OneReason && stuck::interrupt(&look.tree.processes[i]).is_some() {
+            return look.tree;
+        }
+    }
+    let wanted = look.wanted();
+    look.tree.holders = Some(holders::find(&wanted, tree));
+    look.tree
+}
+
+/// A look under way.
+struct Look {
+    tree: Snapshot,
+    depth: Depth,
+    sockets: Sockets,
+}
+
+impl Look {
+    /// Looks at one process; true: it has a reason, and no more was asked for.
+    fn process(&mut self, stat: &Stat) -> bool {
+        let mut process = Process {
+            pid: stat.pid,
+            name: stat.comm.clone(),
+            program: String::new(),
+            threads: Vec::new(),
+            other_jobs: Vec::new(),
+            interrupts: None,
+        };
+        let mut found = None;
+        let most = if self.depth == Depth::All { MOST_THREADS } else { usize::MAX };
+        for (i, tid) in tasks(stat).into_iter().enumerate().take(most) {
+            let path = PathBuf::from(format!("/proc/{}/task/{tid}", stat.pid));
+            let Some(thread) = process::stat_at(tid, &path) else { continue }; // it has ended
+            if process.program.is_empty() && thread.lives() {
+                process.program = program(&path);
+            }
+            let mut thread = Thread {
+                tid,
+                name: thread.comm,
+                state: thread.state,
+                at: At::Running,
+                on: Vec::new(),
+            };
+            if thread.state != 'Z' && !table::keeps_house(&process.name, &thread.name) {
+                thread.at = place(&path, thread.state);
+                self.ask(stat, &path, &mut process, &mut thread);
+            }
+            let wake = stuck::wake(&self.tree, &process, &thread);
+            process.threads.push(thread);
+            if let Wake::Outside(reason) = wake
+                && self.depth == Depth::OneReason
+            {
+                let since = *found.get_or_insert(i);
+                if reason.rank == Rank::Named || i - since >= MORE_THREADS {
+                    break;
+                }
+            }
+        }
+        self.tree.processes.push(process);
+        found.is_some()
+    }
+
+    /// What the call of a thread waits on.
+    fn ask(&mut self, stat: &Stat, path: &Path, process: &mut Process, thread: &mut Thread) {
+        let At::Call { name, args } = &thread.at else { return };
+        let fd = |arg: usize| {
+            #[expect(clippy::cast_possible_truncation, reason = "the kernel takes an int")]
+            let fd = args[arg] as u32;
+            fd.cast_signed()
+        };
+        let args = *args;
+        match table::waits(name) {
+            None | Some(Waits::Clock | Waits::Signal) => {}
+            Some(Waits::Suspend) => {
+                let open = status(path).map(|status| status.unblocked());
+                thread.on.extend(open.map(|open| Object { fd: -1, thing: Thing::Signals(open) }));
+                process.other_jobs = self.other_jobs(stat);
+            }
+            Some(Waits::Child) => process.other_jobs = self.other_jobs(stat),
+            Some(Waits::Futex) => {
+                if args[1] & 128 == 0 && args[3] == 0 {
+                    thread.on.push(Object { fd: -1, thing: memory(path, args[0]) });
+                }
+            }
+            Some(Waits::Descriptors(which)) => {
+                for arg in which {
+                    let fd = fd(*arg);
+                    let thing = self.thing(path, fd, true);
+                    thread.on.push(Object { fd, thing });
+                }
+            }
+            Some(Waits::AnyDescriptor(_)) => self.all_descriptors(process, path, thread),
+            Some(Waits::Epoll(_)) => self.registered(process, path, fd(0), thread, NESTING),
+            Some(Waits::FileLock) => {
+                let fd = fd(0);
+                // Where others than this machine may hold a lock, that is a reason already.
+                let thing = self.thing(path, fd, false);
+                if thing == Thing::LocalFile {
+                    let locks = holders::in_the_way(stat.pid, &path.join(format!("fd/{fd}")));
+                    let locks =
+                        locks.into_iter().map(|lock| Object { fd, thing: Thing::Lock(lock) });
+                    thread.on.extend(locks);
+                } else {
+                    thread.on.push(Object { fd, thing });
+                }
+            }
+        }
+    }
+
+    /// Children that live and are not of the tree.
+    fn other_jobs(&self, stat: &Stat) -> Vec<String> {
+        let is_member = |pid: &i32| self.tree.members.iter().any(|member| member.pid == *pid);
+        let others = process::children(stat).into_iter().filter(|pid| !is_member(pid));
+        others
+            .filter_map(process::stat)
+            .filter(Stat::lives)
+            .map(|stat| format!("{}[{}]", stat.comm, stat.pid))
+            .collect()
+    }
+
+    /// All descriptors of a thread; with a reason found, the rest is not asked.
+    fn all_descriptors(&mut self, process: &Process, path: &Path, thread: &mut Thread) {
+        let Ok(entries) = fs::read_dir(path.join("fd")) else {
+            let why = "its descriptors cannot be listed".to_owned();
+            thread.on.push(Object { fd: -1, thing: Thing::Hidden(why) });
+            return;
+        };
+        let mut fds: Vec<i32> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        fds.sort_unstable();
+        for fd in fds {
+            let thing = self.thing(path, fd, false);
+            if thing != Thing::LocalFile {
+                // A file is always ready: a wait that goes on is not for it.
+                thread.on.push(Object { fd, thing });
+            }
+            if self.is_enough(process, thread) {
+                return;
+            }
+        }
+    }
+
+    /// The descriptors registered with an epoll, epolls among them followed.
+    fn registered(
+        &mut self,
+        process: &Process,
+        path: &Path,
+        epoll: i32,
+        thread: &mut Thread,
+        nesting: usize,
+    ) {
+        let hidden = |why: &str| Object { fd: epoll, thing: Thing::Hidden(why.to_owned()) };
+        let Ok(info) = text(path.join(format!("fdinfo/{epoll}"))) else {
+            return thread.on.push(hidden("its epoll cannot be read"));
+        };
+        if nesting == 0 {
+            return thread.on.push(hidden("epolls within epolls"));
+        }
+        // "tfd:       5 events:       19 data:                5  pos:0 ino:1a2b sdev:e"
+        for line in info.lines().filter_map(|line| line.strip_prefix("tfd:")) {
+            let mut words = line.split_ascii_whitespace();
+            let fd = words.next().and_then(|fd| fd.parse::<i32>().ok());
+            let inode = line.split("ino:").nth(1).and_then(|rest| rest.split(' ').next());
+            let inode = inode.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+            let Some(fd) = fd else {
+                thread.on.push(hidden("its epoll is not understood"));
+                continue;
+            };
+            // A descriptor that was closed, and its number used again, is registered still.
+            let now = fs::metadata(path.join(format!("fd/{fd}"))).map(|meta| meta.ino()).ok();
+            if inode.is_none() || now != inode {
+                thread.on.push(hidden("what its epoll watches is no longer open"));
+                continue;
+            }
+            if link(path, fd).as_deref() == Some("anon_inode:[eventpoll]") {
+                self.registered(process, path, fd, thread, nesting - 1);
+            } else {
+                let thing = self.thing(path, fd, false);
+                thread.on.push(Object { fd, thing });
+            }
+            if self.is_enough(process, thread) {
+                return;
+            }
+        }
+    }
+
+    fn is_enough(&self, process: &Process, thread: &Thread) -> bool {
+        self.depth == Depth::OneReason
+            && matches!(stuck::wake(&self.tree, process, thread),
+                Wake::Outside(reason) if reason.rank == Rank::Named)
+    }
+
+    /// What a descriptor is. `direct`: the thread is blocked in a call on this very descriptor, so
+    /// that a time limit of the socket's own counts.
+    fn thing(&mut self, path: &Path, fd: i32, direct: bool) -> Thing {
+        let Some(link) = link(path, fd) else {
+            return Thing::Hidden(format!("descriptor {fd} cannot be read"));
+        };
+        let info = text(path.join(format!("fdinfo/{fd}"))).unwrap_or_default();
+        let field = |key: &str| info.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        let inode = || link.split_once('[')?.1.strip_suffix(']')?.parse::<u64>().ok();
+        if link.starts_with("pipe:") {
+            let flags = field("flags:").and_then(|flags| i32::from_str_radix(flags, 8).ok());
+            let (Some(inode), Some(flags)) = (inode(), flags) else {
+                return Thing::Hidden(format!("pipe {fd} cannot be read"));
+            };
+            let mode = flags & libc::O_ACCMODE;
+            let (reads, writes) = (mode != libc::O_WRONLY, mode != libc::O_RDONLY);
+            return Thing::Pipe { inode, reads, writes };
+        }
+        if link.starts_with("socket:") {
+            let Some(inode) = inode() else { return Thing::Hidden(link) };
+            return self.sockets.socket(path, fd, inode, direct);
+        }
+        if let Some(kind) = link.strip_prefix("anon_inode:") {
+            return match kind.trim_matches(['[', ']']) {
+                "eventfd" => match field("eventfd-id:").and_then(|id| id.parse().ok()) {
+                    Some(id) => Thing::Eventfd(id),
+                    None => Thing::Hidden("an eventfd without an id".to_owned()),
+                },
+                "pidfd" => match field("Pid:").and_then(|pid| pid.parse().ok()) {
+                    Some(pid) => Thing::Pidfd(pid),
+                    None => Thing::Hidden("a pidfd of nobody".to_owned()),
+                },
+                "inotify" | "fanotify" => {
+                    Thing::Open("waits for a change of files (inotify)".to_owned())
+                }
+                "timerfd" => Thing::Open("waits for the clock (timerfd)".to_owned()),
+                "signalfd" => Thing::Open("waits for a signal (signalfd)".to_owned()),
+                other => Thing::Open(format!("waits for an event of the kernel ({other})")),
+            };
+        }
+        if link.starts_with("/memfd:") {
+            return Thing::LocalFile;
+        }
+        if !link.starts_with('/') {
+            return Thing::Open(format!("waits for {link}"));
+        }
+        // The file system first: to look at a file of a server that is gone would block.
+        match field("mnt_id:").and_then(|id| file_system(path, id)) {
+            Some(kind) if table::LOCAL_FILE_SYSTEMS.contains(&kind.as_str()) => {}
+            Some(kind) if kind == "devpts" => {}
+            Some(kind) => return Thing::RemoteFile(kind),
+            None => return Thing::RemoteFile("an unknown file system".to_owned()),
+        }
+        special(path, fd, &link)
+    }
+
+    /// Every end that somebody outside may have.
+    fn wanted(&self) -> Vec<End> {
+        let mut wanted = Vec::new();
+        for process in &self.tree.processes {
+            for thread in &process.threads {
+                if let Wake::Whoever(ends) = stuck::wake(&self.tree, process, thread) {
+                    wanted.extend(ends);
+                }
+            }
+        }
+        wanted.sort();
+        wanted.dedup();
+        wanted
+    }
+}
+
+/// Where a thread is, by `/proc/PID/task/TID/syscall`.
+fn place(path: &Path, state: char) -> At {
+    if matches!(state, 'T' | 'D' | 'R') {
+        return At::Running; // its state says it all
+    }
+    if state == 't' {
+        let tracer = status(path).and_then(|status| status.number("TracerPid:"));
+        return At::Traced(tracer.unwrap_or(0));
+    }
+    let line = match text(path.join("syscall")) {
+        Ok(line) => line,
+        Err(error) => return At::Hidden(format!("/proc/PID/syscall: {}", error.kind())),
+    };
+    let mut words = line.split_ascii_whitespace();
+    let number = match words.next() {
+        Some("running") => return At::Running,
+        Some("-1") => return At::Fault,
+        number => number.and_then(|number| number.parse::<libc::c_long>().ok()),
+    };
+    let Some(number) = number else { return At::Hidden("/proc/PID/syscall is empty".to_owned()) };
+    if !same_calls(path) {
+        return At::Hidden("it has another table of system calls than this program".to_owned());
+    }
+    let mut args = [0; 6];
+    for (arg, word) in args.iter_mut().zip(words) {
+        *arg = u64::from_str_radix(word.trim_start_matches("0x"), 16).unwrap_or(0);
+    }
+    At::Call { name: calls::name(number), args }
+}
+
+/// Whether a process is of our own architecture: the numbers of its calls mean what ours do. By
+/// the head of the ELF file it executes: class (byte 4) and machine (bytes 18, 19), elf(5).
+fn same_calls(path: &Path) -> bool {
+    use std::io::Read;
+    static OURS: std::sync::OnceLock<Option<[u8; 3]>> = std::sync::OnceLock::new();
+    let head = |path: &Path| {
+        let mut head = [0; 20];
+        fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
+        head.starts_with(b"\x7fELF").then_some([head[4], head[18], head[19]])
+    };
+    let ours = OURS.get_or_init(|| head(Path::new("/proc/self/exe")));
+    ours.is_some() && head(&path.join("exe")) == *ours
+}
+
+/// Base name of what is executed, without a version's digits.
+fn program(path: &Path) -> String {
+    let link = fs::read_link(path.join("exe")).unwrap_or_default();
+    let name = link.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_default();
+    let name = name.strip_suffix(" (deleted)").unwrap_or(&name);
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').to_owned()
+}
+
+fn link(path: &Path, fd: i32) -> Option<String> {
+    let link = fs::read_link(path.join(format!("fd/{fd}"))).ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
+/// The type of the file system with this mount id, as the thread sees the mounts.
+fn file_system(path: &Path, mount: &str) -> Option<String> {
+    // "36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw"
+    let mounts = text(path.join("mountinfo")).ok().or_else(|| {
+        let process = path.parent()?.parent()?; // only processes have it, not threads
+        text(process.join("mountinfo")).ok()
+    })?;
+    let line = mounts.lines().find(|line| line.split(' ').next() == Some(mount))?;
+    Some(line.split_once(" - ")?.1.split(' ').next()?.to_owned())
+}
+
+/// What a path on a local file system leads to.
+fn special(path: &Path, fd: i32, name: &str) -> Thing {
+    let Ok(meta) = fs::metadata(path.join(format!("fd/{fd}"))) else {
+        return Thing::Hidden(format!("descriptor {fd} cannot be read"));
+    };
+    let kind = meta.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Thing::LocalFile;
+    }
+    if kind.is_fifo() {
+        return Thing::Open(format!("waits for the FIFO {name}"));
+    }
+    let (major, minor) = (libc::major(meta.rdev()), libc::minor(meta.rdev()));
+    match (major, minor) {
+        _ if !kind.is_char_device() => Thing::Open(format!("waits for {name}")),
+        (1, 3) => Thing::Null,
+        // devices.txt of the kernel: 136 to 143 are the sides of pseudo terminals that programs
+        // read, 4 below 64 the consoles, 5/0 /dev/tty, 5/1 /dev/console.
+        (136..=143, _) | (4, 0..64) | (5, 0 | 1) => Thing::Terminal(name.to_owned()),
+        _ => Thing::Open(format!("waits for the device {name}")),
+    }
+}
+
+/// The mapping behind a futex that is not private, by `/proc/PID/maps`.
+fn memory(path: &Path, address: u64) -> Thing {
+    let process = path.parent().and_then(Path::parent).unwrap_or(path);
+    let maps = text(path.join("maps")).or_else(|_| text(process.join("maps")));
+    let Ok(maps) = maps else { return Thing::Hidden("its memory cannot be read".to_owned()) };
+    // "7f1c2000-7f1c3000 rw-s 00000000 00:19 4711    /dev/shm/sem.a (deleted)"
+    let hex = |word: &str| u64::from_str_radix(word, 16).ok();
+    let found = maps.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let range = words.next()?;
+        let (from, to) = range.split_once('-')?;
+        let within = (hex(from)?..hex(to)?).contains(&address);
+        within.then(|| (range.to_owned(), words.map(str::to_owned).collect::<Vec<_>>()))
+    });
+    let Some((range, words)) = found else {
+        return Thing::Hidden("its memory is not mapped".to_owned());
+    };
+    if words.first().is_some_and(|permissions| permissions.ends_with('p')) {
+        return Thing::PrivateMemory;
+    }
+    let (Some(device), Some(inode)) = (words.get(2), words.get(3)) else {
+        return Thing::Hidden("its memory is not understood".to_owned());
+    };
+    let name = words.get(4..).unwrap_or_default().join(" ");
+    let anonymous = name.starts_with("/dev/zero");
+    // The C library makes a named semaphore under a temporary name, so that its mapping reads
+    // "(deleted)" while the file lives on under another: its links tell. Only root may look.
+    let links = fs::metadata(process.join("map_files").join(range)).map(|meta| meta.nlink());
+    let reachable = !anonymous && links.map_or(true, |links| links > 0);
+    Thing::SharedMemory { file: format!("{device} {inode}"), anonymous, reachable }
+}
+
+/// `/proc/PID/task/TID/status`.
+struct Status(String);
+
+fn status(path: &Path) -> Option<Status> {
+    text(path.join("status")).ok().map(Status)
+}
+
+impl Status {
+    fn value(&self, key: &str) -> Option<&str> {
+        self.0.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
+    }
+
+    fn number(&self, key: &str) -> Option<i32> {
+        self.value(key)?.parse().ok()
+    }
+
+    fn signals(&self, key: &str) -> Option<u64> {
+        u64::from_str_radix(self.value(key)?, 16).ok()
+    }
+
+    /// The signals it has a handler for and does not block.
+    fn unblocked(&self) -> Vec<i32> {
+        let caught = self.signals("SigCgt:").unwrap_or(u64::MAX);
+        let blocked = self.signals("SigBlk:").unwrap_or(0);
+        numbers(caught & !blocked)
+    }
+}
+
+fn numbers(set: u64) -> Vec<i32> {
+    (1..=64).filter(|signal| set & (1 << (signal - 1)) != 0).collect()
+}
+
+fn interrupts(process: &Process) -> Interrupts {
+    let Some(thread) = process.threads.iter().find(|thread| thread.state != 'Z') else {
+        return Interrupts::Known { caught: Vec::new(), timers: Vec::new() };
+    };
+    let path = PathBuf::from(format!("/proc/{}/task/{}", process.pid, thread.tid));
+    let Some(caught) = status(&path).and_then(|status| status.signals("SigCgt:")) else {
+        return Interrupts::Hidden("/proc/PID/status".to_owned());
+    };
+    match text(format!("/proc/{}/timers", process.pid)) {
+        // "signal: 60/00007fff86e452a8", one line for each timer
+        Ok(timers) => {
+            let signals = timers.lines().filter_map(|line| line.strip_prefix("signal:"));
+            let number = |line: &str| line.trim().split('/').next()?.parse().ok();
+            let timers = signals.map(|line| number(line).unwrap_or(0)).collect();
+            Interrupts::Known { caught: numbers(caught), timers }
+        }
+        Err(error) => Interrupts::Hidden(format!("/proc/PID/timers: {}", error.kind())),
+    }
+}
