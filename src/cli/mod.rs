@@ -1,6 +1,7 @@
 //! What was typed, lowered once into what is meant; what comes out, and the exit codes.
 
 pub mod values;
+pub mod bar;
 pub mod run;
 pub mod watch;
 

@@ -1,10 +1,11 @@
 //! `sentinel-watch`: arguments, output, exit code.
 
-use super::{explain, values};
+use super::{bar, explain, values};
 use crate::decide::verdict::{Verdict, overall};
 use crate::os::say::{paint, print, say};
 use crate::protocol::name::JobName;
 use crate::protocol::plain::{json, one_line};
+use crate::protocol::progress::Pace;
 use crate::protocol::time::rfc3339;
 use crate::watch::config::{Config, Kill, Mode, POLL, START_WAIT, TAIL};
 use crate::watch::{self, News, Report};
@@ -297,8 +298,8 @@ impl Show {
         };
         if self.live {
             self.painted = true;
-            let text: String = text.chars().take(columns() - 1).collect();
-            paint(&text);
+            let share = first.pace.as_ref().and_then(Pace::share);
+            paint(&bar::line(&text, share, columns() - 1));
         } else {
             say(text);
         }
@@ -310,9 +311,8 @@ fn event(name: &str, state: &str, detail: &str) {
     print(format!("{} {name} {state} {detail}", rfc3339(SystemTime::now())).trim_end());
 }
 
-/// Columns to paint in.
+/// Columns of the terminal; one that does not say has 80.
 fn columns() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stderr())
-        .map_or(80, |size| usize::from(size.ws_col))
-        .clamp(20, 500)
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    size.map(|size| usize::from(size.ws_col)).ok().filter(|columns| *columns > 0).unwrap_or(80)
 }

@@ -6,4 +6,5 @@ pub mod verdict;
 pub mod pulse;
 pub mod stuck;
 pub mod prompt;
+pub mod pace;
 pub mod circuit;

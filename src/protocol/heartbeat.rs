@@ -3,6 +3,7 @@
 use super::circuit::CircuitPolicy;
 use super::clip;
 use super::evidence::Evidence;
+use super::progress::Pace;
 use super::time::as_rfc3339;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -96,6 +97,9 @@ pub struct Heartbeat {
     /// The last progress or `STATUS=` text.
     #[serde(default)]
     pub progress: Option<String>,
+    /// The pace by the numbers in those texts; null while there are none.
+    #[serde(default)]
+    pub pace: Option<Pace>,
     /// Null, or why the tree can never go on.
     #[serde(default)]
     pub stuck: Option<String>,
@@ -211,6 +215,7 @@ pub(crate) mod tests {
             quiet_s: 0.0,
             log_bytes: 0,
             progress: None,
+            pace: None,
             stuck: None,
             circuit: Some(CircuitPolicy::of("build")),
         }
@@ -240,8 +245,17 @@ pub(crate) mod tests {
             command in prop::collection::vec(".{0,600}", 0..20),
             cwd in ".{0,3000}",
             progress in prop::option::of(".{0,3000}"),
+            pace in prop::option::of(prop::collection::vec(-1e300..1e300, 4)),
         ) {
-            let record = Heartbeat { command, cwd, progress: progress.clone(), stuck: progress, ..sample() };
+            let pace = pace.map(|n| Pace {
+                done: n[0],
+                total: Some(n[1]),
+                per_s: Some(n[2]),
+                left_s: Some(n[3]),
+            });
+            let record = Heartbeat {
+                command, cwd, progress: progress.clone(), pace, stuck: progress, ..sample()
+            };
             let packed = record.pack();
             prop_assert_eq!(packed.len(), SIZE);
             prop_assert!(Heartbeat::unpack(&packed).is_some());

@@ -10,6 +10,7 @@ pub mod time;
 pub mod circuit;
 pub mod files;
 pub mod evidence;
+pub mod progress;
 pub mod heartbeat;
 pub mod result;
 pub mod history;

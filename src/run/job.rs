@@ -8,6 +8,7 @@ use super::limits::{self, TreeLimits};
 use super::log::{self, Log, Tee};
 use super::record::{beat_now, environment, first_record, rounded};
 use super::start::{self, Prepared, RunError, Started};
+use crate::decide::pace::Course;
 use crate::os::cgroup::Cgroup;
 use crate::os::claim::{Claim, HeartbeatFile, Room};
 use crate::os::detach::{Reporter, Side, detach};
@@ -140,6 +141,7 @@ struct Job<'a> {
     log: Log,
     tee: Option<Tee>,
     looks: Looks,
+    course: Course,
     limits: Option<TreeLimits>,
     ending: Option<Ending>,
     began: Instant,
@@ -235,6 +237,7 @@ impl<'a> Job<'a> {
             log,
             tee: config.tee.then(Tee::new),
             looks: Looks::begin(&config.beat_on, shares_terminal, now),
+            course: Course::default(),
             limits: TreeLimits::new(config.max_memory, config.max_cpu),
             ending: None,
             began: now,
@@ -407,7 +410,7 @@ impl<'a> Job<'a> {
             let mut passed_on = Vec::new();
             if let Some(status) = message.status {
                 passed_on.push(format!("STATUS={status}"));
-                self.record.progress = Some(status);
+                self.progress(status, now);
             }
             passed_on.extend(message.ready.then(|| "READY=1".to_owned()));
             passed_on.extend(message.stopping.then(|| "STOPPING=1".to_owned()));
@@ -415,6 +418,12 @@ impl<'a> Job<'a> {
                 manager.tell(&passed_on.join("\n"));
             }
         }
+    }
+
+    /// Takes a progress text. Whoever it comes from, it goes through here.
+    fn progress(&mut self, text: String, now: Instant) {
+        self.course.hear(&text, now.saturating_duration_since(self.began));
+        self.record.progress = Some(text);
     }
 
     fn obey(&mut self, caught: Caught, now: Instant) {
@@ -564,6 +573,7 @@ impl<'a> Job<'a> {
         self.record.evidence = Some(evidence);
         self.record.quiet_s = rounded(self.looks.quiet(now));
         self.record.log_bytes = self.log.bytes();
+        self.record.pace = self.course.pace(now.saturating_duration_since(self.began));
         self.write_heartbeat();
         if let Some(manager) = &self.manager {
             manager.tell("WATCHDOG=1");

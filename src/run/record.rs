@@ -55,6 +55,7 @@ pub fn first_record(config: &Config, circuit: &CircuitPolicy) -> Heartbeat {
         quiet_s: 0.0,
         log_bytes: 0,
         progress: None,
+        pace: None,
         stuck: None,
         circuit: Some(circuit.clone()),
     }

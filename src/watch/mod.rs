@@ -11,6 +11,7 @@ pub mod config;
 pub mod observe;
 pub mod end;
 pub mod tail;
+pub mod pace;
 pub mod report;
 pub mod changes;
 mod watcher;

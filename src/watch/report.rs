@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::end::Note;
 use super::observe::{Observation, Recorded, Subject, Writer};
-use super::tail;
+use super::{pace, tail};
 use crate::decide::circuit::{Gate, failures, gate};
 use crate::decide::verdict::{Judgement, Verdict, Wrapper};
 use crate::os::dir::MonitorDir;
@@ -13,6 +13,7 @@ use crate::protocol::evidence::{BUSY, Kind};
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::outcome::{Outcome, Word};
 use crate::protocol::plain;
+use crate::protocol::progress::Pace;
 use crate::protocol::result::RunResult;
 use crate::protocol::time::{human, seconds};
 use serde::Serialize;
@@ -69,6 +70,8 @@ pub struct Report {
     pub diagnosis: Option<String>,
     /// What the command said of its progress.
     pub progress: Option<String>,
+    /// How fast that goes, and when it should be over; null when the job does not run.
+    pub pace: Option<Pace>,
     /// What a quiet job waits for.
     pub awaits: Option<String>,
     /// That it uses the CPU without any output; the text form alone has it.
@@ -107,6 +110,7 @@ impl Report {
             reason: None,
             diagnosis: None,
             progress: None,
+            pace: None,
             awaits: None,
             busy: None,
             quiet_s: None,
@@ -183,7 +187,9 @@ impl Report {
         if verdict == Verdict::Running {
             // The record is as old as its beat. What moved at that look is not called quiet before
             // the next one is due.
-            let since = seen.facts.silence.unwrap_or_default().as_secs_f64();
+            let since = seen.facts.silence.unwrap_or_default();
+            self.pace = record.pace.as_ref().map(|pace| pace::later(pace, since));
+            let since = since.as_secs_f64();
             let moving = record.quiet_s <= 0.0 && since <= record.interval_s * 1.5;
             let quiet = if moving { 0.0 } else { record.quiet_s + since };
             self.quiet_s = Some((quiet * 1000.0).round() / 1000.0);
@@ -295,6 +301,9 @@ impl Report {
             parts.push(format!("for {}", human(elapsed)));
         }
         parts.extend(self.progress.clone());
+        if let (Some(pace), Some(text)) = (&self.pace, &self.progress) {
+            parts.extend(pace::words(pace, text));
+        }
         if let Some(quiet) = span(self.quiet_s).filter(|quiet| *quiet >= Duration::from_secs(1)) {
             parts.push(format!("quiet for {}", human(quiet)));
         }

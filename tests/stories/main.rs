@@ -25,6 +25,7 @@ mod limits;
 mod lost;
 mod notify;
 mod outcomes;
+mod pace;
 mod rough_callers;
 mod strangers;
 mod watching;

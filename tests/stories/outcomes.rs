@@ -32,7 +32,7 @@ const RESULT_KEYS: [&str; 19] = [
     "output",
 ];
 
-const HEARTBEAT_KEYS: [&str; 24] = [
+const HEARTBEAT_KEYS: [&str; 25] = [
     "schema",
     "name",
     "run_id",
@@ -55,6 +55,7 @@ const HEARTBEAT_KEYS: [&str; 24] = [
     "quiet_s",
     "log_bytes",
     "progress",
+    "pace",
     "stuck",
     "circuit",
 ];

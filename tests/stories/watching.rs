@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::scene::{Scene, until};
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "verdict",
     "exit",
     "name",
@@ -18,6 +18,7 @@ const KEYS: [&str; 17] = [
     "reason",
     "diagnosis",
     "progress",
+    "pace",
     "awaits",
     "quiet_s",
     "elapsed_s",
