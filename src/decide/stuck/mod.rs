@@ -94,12 +94,13 @@ pub enum Wake {
 #[must_use]
 pub fn judge(tree: &Snapshot) -> Judgement {
     let mut reasons: Vec<Reason> = Vec::new();
+    let mut unasked: Vec<Reason> = Vec::new();
     for process in &tree.processes {
         for thread in &process.threads {
             match wake(tree, process, thread) {
                 Wake::Outside(reason) => reasons.push(reason),
                 Wake::Whoever(_) => {
-                    reasons.push(unknown(process, "waits for somebody who was not looked for"));
+                    unasked.push(unknown(process, "waits for somebody who was not looked for"));
                 }
                 Wake::Inside { .. } => {}
             }
@@ -108,6 +109,7 @@ pub fn judge(tree: &Snapshot) -> Judgement {
     if reasons.is_empty() {
         reasons.extend(tree.processes.iter().filter_map(interrupt));
     }
+    reasons.extend(unasked);
     let looked_at = |member: &&Member| tree.processes.iter().any(|p| p.pid == member.pid);
     if reasons.is_empty()
         && let Some(other) = tree.members.iter().find(|member| !looked_at(member))
@@ -139,7 +141,7 @@ pub fn wake(tree: &Snapshot, process: &Process, thread: &Thread) -> Wake {
     match thread.state {
         'Z' | 'X' | 'x' => return inside(""),
         'T' => return inside("is stopped by a signal"),
-        _ if table::keeps_house(&process.name, &thread.name) => return inside(""),
+        _ if keeps_house(process, thread) => return inside(""),
         'D' => return outside("waits for a disk or a device", false, Rank::Named),
         _ => {}
     }
@@ -191,6 +193,15 @@ pub fn wake(tree: &Snapshot, process: &Process, thread: &Thread) -> Wake {
             on_objects(tree, process, thread, call)
         }
     }
+}
+
+/// Whether this thread only keeps house for its runtime, which has one of each name: a second one
+/// is the program's own.
+#[must_use]
+pub fn keeps_house(process: &Process, thread: &Thread) -> bool {
+    let mut earlier = process.threads.iter().take_while(|other| other.tid != thread.tid);
+    table::keeps_house(&process.name, &thread.name)
+        && (table::has_many(&thread.name) || earlier.all(|other| other.name != thread.name))
 }
 
 /// Whether a signal or a timer may break into this process; `None`: nothing can.
@@ -370,7 +381,7 @@ fn moved_by(tree: &Snapshot, thread: &Thread, object: &Object, call: &str) -> An
         Thing::Peer { inode, peer, .. } => shared(
             tree,
             End::Socket(*peer),
-            Some(*inode),
+            tree.holders.as_ref().is_some_and(|holders| holders.passed_in.contains(inode)),
             &|who| format!("waits for {who} (unix socket)"),
             "waits on a socket whose other end is in this job",
         ),
@@ -392,10 +403,10 @@ fn moved_by(tree: &Snapshot, thread: &Thread, object: &Object, call: &str) -> An
         ),
         Thing::SharedMemory { file, anonymous, .. } => shared(
             tree,
-            End::Memory(file.clone()),
-            (!anonymous).then_some(0),
+            End::Memory(*file),
+            !anonymous,
             &|who| format!("waits for a lock in memory it shares with {who}"),
-            "waits for a lock no running process can release",
+            "waits for a lock no running thread can release",
         ),
         Thing::Lock(line) => {
             let words = |who: &str| format!("waits for a file lock held by {who}");
@@ -418,6 +429,9 @@ fn moved_by(tree: &Snapshot, thread: &Thread, object: &Object, call: &str) -> An
         }
     }
 }
+
+/// A descriptor may be in a message that nobody has read (`SCM_RIGHTS`, unix(7)).
+const SENT: &str = "the other end of which may have been sent to";
 
 /// An anonymous pipe: it is moved by who has the other end.
 fn pipe(
@@ -451,15 +465,18 @@ fn pipe(
     if unseen || (holders.passed_in.contains(&inode) && holders.hidden.is_some()) {
         return Answer::Outside(format!("{verb} of somebody unseen"), Rank::Unknown, false);
     }
+    if let Some(who) = &holders.in_flight {
+        return Answer::Outside(format!("{verb} {SENT} {who}"), Rank::Unknown, false);
+    }
     Answer::Nobody(format!("{verb} whose {whose} are all in this job"))
 }
 
 /// What several processes may have: it is moved from outside if one outside has it, or may have it
-/// unseen (`came_in`: its inode, if it may have come from outside; 0: that is not known).
+/// unseen (`came_in`: it may have come from outside).
 fn shared(
     tree: &Snapshot,
     end: End,
-    came_in: Option<u64>,
+    came_in: bool,
     words: &dyn Fn(&str) -> String,
     inside: &str,
 ) -> Answer {
@@ -467,9 +484,19 @@ fn shared(
     if let Some(who) = holders.outside.get(&end) {
         return Answer::Outside(words(who), Rank::Named, false);
     }
-    let came_in = came_in.is_some_and(|inode| inode == 0 || holders.passed_in.contains(&inode));
-    if !holders.inside.contains_key(&end) || (came_in && holders.hidden.is_some()) {
+    let hidden = match end {
+        End::Memory(_) => &holders.hidden_memory,
+        _ => &holders.hidden,
+    };
+    if !holders.inside.contains_key(&end) || (came_in && hidden.is_some()) {
         return Answer::Outside(words("somebody unseen"), Rank::Unknown, false);
+    }
+    if let Some(who) = &holders.in_flight {
+        return Answer::Outside(
+            format!("waits on what it shares, {SENT} {who}"),
+            Rank::Unknown,
+            false,
+        );
     }
     Answer::Nobody(inside.to_owned())
 }

@@ -139,8 +139,8 @@ pub enum Thing {
     Pidfd(i32),
     /// The memory behind a shared lock.
     SharedMemory {
-        /// Device and inode, as in `/proc/PID/maps`.
-        file: String,
+        /// Its inode.
+        file: u64,
         /// Anonymous: only forks of whoever mapped it have it.
         anonymous: bool,
         /// The file still has a name, or that cannot be seen.
@@ -170,8 +170,8 @@ pub enum End {
     Socket(u64),
     /// Who has the eventfd with this id.
     Eventfd(u64),
-    /// Who maps this file.
-    Memory(String),
+    /// Who maps the file with this inode, or has it open without a name.
+    Memory(u64),
     /// Who has the file lock that stands so in `/proc/locks`.
     Lock(String),
 }
@@ -189,6 +189,10 @@ pub struct Holders {
     pub passed_in: BTreeSet<u64>,
     /// A process whose descriptors cannot be seen: it may hold what came in from outside.
     pub hidden: Option<String>,
+    /// A process whose memory cannot be seen, the machine's init excepted: it shares none with jobs.
+    pub hidden_memory: Option<String>,
+    /// Whoever outside has an unread message from the tree, in which descriptors may lie.
+    pub in_flight: Option<String>,
     /// A process outside the tree that one of the tree traces.
     pub traced: Option<String>,
 }

@@ -193,3 +193,9 @@ pub fn keeps_house(process: &str, thread: &str) -> bool {
     let of = HOUSEKEEPING.iter().filter(|(program, _)| *program == process);
     of.flat_map(|(_, names)| *names).any(|name| thread.starts_with(name))
 }
+
+/// Whether a runtime has several threads of this name.
+#[must_use]
+pub fn has_many(thread: &str) -> bool {
+    ["C1 ", "C2 ", "JVMCI"].iter().any(|many| thread.starts_with(many))
+}

@@ -170,6 +170,17 @@ pub fn all() -> Vec<i32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// Whether a thread has a table of descriptors of its own, apart from the rest of its process
+/// (`kcmp(2)`); false where that cannot be told.
+#[must_use]
+#[expect(unsafe_code, reason = "no crate has kcmp")]
+pub fn has_own_descriptors(pid: i32, tid: i32) -> bool {
+    /// linux/kcmp.h
+    const KCMP_FILES: libc::c_int = 2;
+    // SAFETY: takes numbers only.
+    unsafe { libc::syscall(libc::SYS_kcmp, pid, tid, KCMP_FILES, 0, 0) > 0 }
+}
+
 /// The user a process runs as.
 #[must_use]
 pub fn uid(pid: i32) -> Option<u32> {
@@ -252,11 +263,14 @@ pub struct Work {
 #[must_use]
 pub fn work(process: &Stat) -> Work {
     let mut work = Work::default();
+    let mut keepers: Vec<String> = Vec::new();
     for tid in tasks(process) {
         let task = PathBuf::from(format!("/proc/{}/task/{tid}", process.pid));
         if process.threads != 1 && table::knows(&process.comm) {
             let name = text(task.join("comm")).unwrap_or_default();
-            if table::keeps_house(&process.comm, &name) {
+            let second = keepers.contains(&name) && !table::has_many(&name);
+            if table::keeps_house(&process.comm, &name) && !second {
+                keepers.push(name);
                 continue;
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! For this every process of the machine is asked for its descriptors, so it comes last.
 
+use super::sockets::Unread;
 use crate::decide::stuck::{End, Holders};
 use crate::os::process::{self, Stat, text};
 use std::collections::BTreeSet;
@@ -12,17 +13,18 @@ use std::path::Path;
 /// What is looked for in one process.
 struct Wanted {
     ends: BTreeSet<End>,
-    descriptors: bool,
     locks: bool,
     memory: bool,
 }
 
 /// Looks for the holders of these ends in the tree, and in every other process but this one, which
 /// has nothing to say to its job.
-pub fn find(ends: &[End], tree: &[Stat]) -> Holders {
+///
+/// A socket with an unread message from the tree may have one of them in it.
+pub fn find(ends: &[End], unread: &[Unread], tree: &[Stat]) -> Holders {
+    let sockets = unread.iter().flat_map(|unread| [unread.inode, unread.peer]).map(End::Socket);
     let wanted = Wanted {
-        ends: ends.iter().cloned().collect(),
-        descriptors: ends.iter().any(|end| !matches!(end, End::Memory(_))),
+        ends: ends.iter().cloned().chain(sockets).collect(),
         locks: ends.iter().any(|end| matches!(end, End::Lock(_))),
         memory: ends.iter().any(|end| matches!(end, End::Memory(_))),
     };
@@ -47,6 +49,9 @@ pub fn find(ends: &[End], tree: &[Stat]) -> Holders {
         let mut found = BTreeSet::new();
         if held(pid, &stat, &wanted, &mut found).is_err() && process::stat(pid).is_some() {
             holders.hidden.get_or_insert_with(|| name(&stat));
+            if pid != 1 {
+                holders.hidden_memory.get_or_insert_with(|| name(&stat));
+            }
         }
         for end in found {
             holders.outside.entry(end).or_insert_with(|| name(&stat));
@@ -55,6 +60,10 @@ pub fn find(ends: &[End], tree: &[Stat]) -> Holders {
     if !ends.is_empty() {
         holders.passed_in = passed_in();
     }
+    holders.in_flight = unread.iter().find_map(|unread| {
+        let who = holders.outside.get(&End::Socket(unread.inode))?;
+        holders.inside.contains_key(&End::Socket(unread.peer)).then(|| who.clone())
+    });
     holders
 }
 
@@ -89,17 +98,16 @@ fn held(pid: i32, stat: &Stat, wanted: &Wanted, found: &mut BTreeSet<End>) -> st
     if wanted.memory {
         mapped(&Path::new("/proc").join(pid.to_string()).join("maps"), wanted, found)?;
     }
-    if !wanted.descriptors {
-        return Ok(());
-    }
     // The main thread of a process may have ended before the others; then they have the table.
     let main = Path::new("/proc").join(pid.to_string());
+    let of = |tid: i32| main.join("task").join(tid.to_string());
     let mut tables = vec![main.clone()];
     if matches!(stat.state, 'Z' | 'X') {
-        tables = process::tasks(stat)
-            .into_iter()
-            .map(|tid| main.join("task").join(tid.to_string()))
-            .collect();
+        tables = process::tasks(stat).into_iter().map(of).collect();
+    } else if stat.threads > 1 {
+        let own =
+            process::tasks(stat).into_iter().filter(|tid| process::has_own_descriptors(pid, *tid));
+        tables.extend(own.map(of));
     }
     for table in tables {
         for entry in fs::read_dir(table.join("fd"))? {
@@ -111,7 +119,15 @@ fn held(pid: i32, stat: &Stat, wanted: &Wanted, found: &mut BTreeSet<End>) -> st
             };
             let fd = entry.file_name();
             let info = || text(table.join("fdinfo").join(&fd)).unwrap_or_default();
-            descriptor(&link.to_string_lossy(), info, wanted, found);
+            let link = link.to_string_lossy();
+            descriptor(&link, info, wanted, found);
+            if wanted.memory && link.ends_with(" (deleted)") {
+                // Whoever has a file open that has no name may map it.
+                // (Its inode from here, for to look at the file itself may wait for a server.)
+                let inode =
+                    info().lines().find_map(|line| line.strip_prefix("ino:")?.trim().parse().ok());
+                found.extend(inode.and_then(|inode| wanted.ends.get(&End::Memory(inode))).cloned());
+            }
         }
     }
     Ok(())
@@ -166,8 +182,8 @@ fn mapped(maps: &Path, wanted: &Wanted, found: &mut BTreeSet<End>) -> std::io::R
     for line in text(maps)?.lines() {
         let mut words = line.split_ascii_whitespace().skip(1);
         let (Some(permissions), Some(_)) = (words.next(), words.next()) else { continue };
-        let (Some(device), Some(inode)) = (words.next(), words.next()) else { continue };
-        let end = End::Memory(format!("{device} {inode}"));
+        let Some(inode) = words.nth(1).and_then(|inode| inode.parse().ok()) else { continue };
+        let end = End::Memory(inode);
         if permissions.ends_with('s') && wanted.ends.contains(&end) {
             found.insert(end);
         }

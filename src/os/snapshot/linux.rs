@@ -53,7 +53,8 @@ pub fn take(tree: &[Stat], terminal_passed: bool, depth: Depth) -> Snapshot {
         }
     }
     let wanted = look.wanted();
-    look.tree.holders = Some(holders::find(&wanted, tree));
+    let unread = if wanted.is_empty() { Vec::new() } else { look.sockets.unread() };
+    look.tree.holders = Some(holders::find(&wanted, &unread, tree));
     look.tree
 }
 
@@ -90,7 +91,7 @@ impl Look {
                 at: At::Running,
                 on: Vec::new(),
             };
-            if thread.state != 'Z' && !table::keeps_house(&process.name, &thread.name) {
+            if thread.state != 'Z' && !stuck::keeps_house(&process, &thread) {
                 thread.at = place(&path, thread.state);
                 self.ask(stat, &path, &mut process, &mut thread);
             }
@@ -138,7 +139,16 @@ impl Look {
                     thread.on.push(Object { fd, thing });
                 }
             }
-            Some(Waits::AnyDescriptor(_)) => self.all_descriptors(process, path, thread),
+            Some(Waits::AnyDescriptor(_)) => {
+                let polls = name.ends_with("poll");
+                let set = if polls { poll_set(path, &args) } else { select_set(path, &args) };
+                self.these_descriptors(
+                    process,
+                    path,
+                    thread,
+                    set.or_else(|| open_descriptors(path)),
+                );
+            }
             Some(Waits::Epoll(_)) => self.registered(process, path, fd(0), thread, NESTING),
             Some(Waits::FileLock) => {
                 let fd = fd(0);
@@ -167,18 +177,18 @@ impl Look {
             .collect()
     }
 
-    /// All descriptors of a thread; with a reason found, the rest is not asked.
-    fn all_descriptors(&mut self, process: &Process, path: &Path, thread: &mut Thread) {
-        let Ok(entries) = fs::read_dir(path.join("fd")) else {
+    /// These descriptors of a thread; with a reason found, the rest is not asked.
+    fn these_descriptors(
+        &mut self,
+        process: &Process,
+        path: &Path,
+        thread: &mut Thread,
+        fds: Option<Vec<i32>>,
+    ) {
+        let Some(fds) = fds else {
             let why = "its descriptors cannot be listed".to_owned();
-            thread.on.push(Object { fd: -1, thing: Thing::Hidden(why) });
-            return;
+            return thread.on.push(Object { fd: -1, thing: Thing::Hidden(why) });
         };
-        let mut fds: Vec<i32> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect();
-        fds.sort_unstable();
         for fd in fds {
             let thing = self.thing(path, fd, false);
             if thing != Thing::LocalFile {
@@ -218,7 +228,8 @@ impl Look {
                 continue;
             };
             // A descriptor that was closed, and its number used again, is registered still.
-            let now = fs::metadata(path.join(format!("fd/{fd}"))).map(|meta| meta.ino()).ok();
+            let info = text(path.join(format!("fdinfo/{fd}"))).unwrap_or_default();
+            let now = info.lines().find_map(|line| line.strip_prefix("ino:")?.trim().parse().ok());
             if inode.is_none() || now != inode {
                 thread.on.push(hidden("what its epoll watches is no longer open"));
                 continue;
@@ -311,6 +322,58 @@ impl Look {
         wanted.dedup();
         wanted
     }
+}
+
+/// So many descriptors in one `poll` or `select` are read.
+const MOST_POLLED: u64 = 4096;
+
+/// The descriptors that a `poll` waits for, from the memory of the thread; `None`: it cannot be
+/// read.
+fn poll_set(path: &Path, args: &[u64; 6]) -> Option<Vec<i32>> {
+    const ENTRY: usize = 8; // struct pollfd: int fd, short events, short revents
+    let count = args[1];
+    if count > MOST_POLLED {
+        return None;
+    }
+    let set = memory_at(path, args[0], usize::try_from(count).ok()? * ENTRY)?;
+    let fds = set
+        .chunks_exact(ENTRY)
+        .map(|entry| i32::from_ne_bytes([entry[0], entry[1], entry[2], entry[3]]));
+    Some(fds.filter(|fd| *fd >= 0).collect())
+}
+
+/// The same of a `select`: three sets of bits.
+fn select_set(path: &Path, args: &[u64; 6]) -> Option<Vec<i32>> {
+    let count = args[0];
+    if count > MOST_POLLED {
+        return None;
+    }
+    let bytes = usize::try_from(count.div_ceil(64) * 8).ok()?;
+    let mut all = vec![0; bytes];
+    for address in args[1..=3].iter().filter(|address| **address != 0) {
+        let set = memory_at(path, *address, bytes)?;
+        all.iter_mut().zip(set).for_each(|(all, byte)| *all |= byte);
+    }
+    // Words of the machine's own order: on a little endian one, bytes of ascending numbers.
+    let word = |fd: u64| all[usize::try_from(fd / 64 * 8).unwrap_or(0)..].first_chunk::<8>();
+    let is_in =
+        |fd: &u64| word(*fd).is_some_and(|word| u64::from_ne_bytes(*word) >> (fd % 64) & 1 == 1);
+    Some((0..count).filter(is_in).filter_map(|fd| i32::try_from(fd).ok()).collect())
+}
+
+fn memory_at(path: &Path, address: u64, length: usize) -> Option<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; length];
+    fs::File::open(path.join("mem")).ok()?.read_exact_at(&mut bytes, address).ok()?;
+    Some(bytes)
+}
+
+fn open_descriptors(path: &Path) -> Option<Vec<i32>> {
+    let entries = fs::read_dir(path.join("fd")).ok()?.flatten();
+    let mut fds: Vec<i32> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    fds.sort_unstable();
+    Some(fds)
 }
 
 /// Where a thread is, by `/proc/PID/task/TID/syscall`.
@@ -425,16 +488,18 @@ fn memory(path: &Path, address: u64) -> Thing {
     if words.first().is_some_and(|permissions| permissions.ends_with('p')) {
         return Thing::PrivateMemory;
     }
-    let (Some(device), Some(inode)) = (words.get(2), words.get(3)) else {
+    let Some(inode) = words.get(3).and_then(|inode| inode.parse().ok()) else {
         return Thing::Hidden("its memory is not understood".to_owned());
     };
     let name = words.get(4..).unwrap_or_default().join(" ");
     let anonymous = name.starts_with("/dev/zero");
     // The C library makes a named semaphore under a temporary name, so that its mapping reads
-    // "(deleted)" while the file lives on under another: its links tell. Only root may look.
+    // "(deleted)" while the file lives on under another: its links tell. Only root may look. A
+    // segment of System V has no name and is attached by its key.
     let links = fs::metadata(process.join("map_files").join(range)).map(|meta| meta.nlink());
-    let reachable = !anonymous && links.map_or(true, |links| links > 0);
-    Thing::SharedMemory { file: format!("{device} {inode}"), anonymous, reachable }
+    let by_key = name.starts_with("/SYSV");
+    let reachable = !anonymous && (by_key || links.map_or(true, |links| links > 0));
+    Thing::SharedMemory { file: inode, anonymous, reachable }
 }
 
 /// `/proc/PID/task/TID/status`.

@@ -21,6 +21,17 @@ struct Unix {
     state: u8,
     peer: Option<u64>,
     shutdown: u8,
+    /// Bytes that nobody has read.
+    unread: u32,
+}
+
+/// A Unix socket with a message that nobody has read.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread {
+    /// The socket.
+    pub inode: u64,
+    /// The socket it was sent from.
+    pub peer: u64,
 }
 
 /// TCP's numbers of states, which Unix sockets use too.
@@ -28,10 +39,20 @@ const ESTABLISHED: u8 = 1;
 const LISTEN: u8 = 10;
 
 impl Sockets {
+    fn known(&mut self) -> &HashMap<u64, Unix> {
+        self.0.get_or_insert_with(|| unix_sockets().unwrap_or_default())
+    }
+
+    /// The sockets with unread messages whose sender is still there.
+    pub fn unread(&mut self) -> Vec<Unread> {
+        let unread = self.known().iter().filter(|(_, unix)| unix.unread > 0);
+        let sent = unread.filter_map(|(inode, unix)| Some((*inode, unix.peer?)));
+        sent.map(|(inode, peer)| Unread { inode, peer }).collect()
+    }
+
     /// What the socket behind descriptor `fd` of a thread is.
     pub fn socket(&mut self, path: &Path, fd: i32, inode: u64, direct: bool) -> Thing {
-        let known = self.0.get_or_insert_with(|| unix_sockets().unwrap_or_default());
-        let Some(unix) = known.get(&inode) else {
+        let Some(unix) = self.known().get(&inode) else {
             return Thing::Open(address(path, inode).unwrap_or("waits on a socket".to_owned()));
         };
         match unix.peer {
@@ -75,7 +96,7 @@ fn unix_sockets() -> Option<HashMap<u64, Unix>> {
     /// `linux/netlink.h`, `linux/sock_diag.h`, `linux/unix_diag.h`
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const REQUEST_DUMP: u16 = 0x301;
-    const SHOW_PEER: u32 = 4;
+    const SHOW_PEER_AND_QUEUE: u32 = 0x14;
     const DONE: u16 = 3;
     const FAILED: u16 = 2;
 
@@ -98,7 +119,7 @@ fn unix_sockets() -> Option<HashMap<u64, Unix>> {
     request.extend([1, 0, 0, 0]); // AF_UNIX
     request.extend(u32::MAX.to_ne_bytes());
     request.extend(0_u32.to_ne_bytes());
-    request.extend(SHOW_PEER.to_ne_bytes());
+    request.extend(SHOW_PEER_AND_QUEUE.to_ne_bytes());
     request.extend([0; 8]);
     rustix::net::send(&socket, &request, SendFlags::empty()).ok()?;
 
@@ -133,6 +154,7 @@ fn message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 /// `unix_diag_msg`: family, type, state, pad, inode, cookie; then attributes.
 fn unix(body: &[u8]) -> Option<(u64, Unix)> {
     const PEER: u16 = 2;
+    const QUEUE: u16 = 4;
     const SHUTDOWN: u16 = 6;
     let number = |bytes: &[u8]| Some(u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?));
     let mut found = Unix { kind: *body.get(1)?, state: *body.get(2)?, ..Unix::default() };
@@ -144,6 +166,7 @@ fn unix(body: &[u8]) -> Option<(u64, Unix)> {
         let value = rest.get(4..length)?;
         match kind {
             PEER => found.peer = number(value).map(u64::from),
+            QUEUE => found.unread = number(value)?,
             SHUTDOWN => found.shutdown = *value.first()?,
             _ => {}
         }
