@@ -17,6 +17,7 @@ pub mod orphans;
 pub mod signals;
 pub mod spawn;
 pub mod cgroup;
+pub mod oom;
 pub mod notify_socket;
 pub mod history;
 pub mod claim;

@@ -65,6 +65,12 @@ impl Command {
         }
     }
 
+    /// Whether it died of KILL.
+    #[must_use]
+    pub fn was_killed(&self) -> bool {
+        matches!(self, Self::Ended(status) if status.signal() == Some(libc::SIGKILL))
+    }
+
     /// Whether it left a core.
     #[must_use]
     pub fn dumped_core(&self) -> bool {

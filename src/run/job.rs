@@ -6,6 +6,7 @@ use super::ending::{self, Cause, Ending, Known, Scene, sender};
 use super::evidence::{self, Looks};
 use super::limits::{self, TreeLimits};
 use super::log::{self, Log, Tee};
+use super::oom;
 use super::record::{beat_now, environment, first_record, rounded};
 use super::start::{self, Prepared, RunError, Started};
 use crate::decide::pace::Course;
@@ -14,6 +15,7 @@ use crate::os::claim::{Claim, HeartbeatFile, Room};
 use crate::os::detach::{Reporter, Side, detach};
 use crate::os::lock::Locked;
 use crate::os::notify_socket::{Manager, NotifySocket};
+use crate::os::oom::Before;
 use crate::os::say::say;
 use crate::os::signals::{self, Caught, Signals};
 use crate::os::spawn::{self, Spawn};
@@ -133,6 +135,7 @@ struct Job<'a> {
     socket: Option<NotifySocket>,
     manager: Option<Manager>,
     cgroup: Option<Cgroup>,
+    oom: Before,
     /// The command is in our process group: what a terminal's keys send reaches it as well.
     shares_terminal: bool,
     command: Command,
@@ -199,7 +202,7 @@ impl<'a> Job<'a> {
             ));
         }
         let environment = environment(config, files, &record, socket.as_ref(), past);
-        let cgroup = Cgroup::enter(&format!("sentinel-{}", record.run_id));
+        let cgroup = Cgroup::enter(&record.run_id, config.max_memory);
         let shares_terminal = config.stdin && std::io::stdin().is_terminal();
         let spawned = spawn::spawn(&Spawn {
             command: &config.command,
@@ -213,6 +216,7 @@ impl<'a> Job<'a> {
             cgroup.step_out();
         }
         let command = Command::from(spawned);
+        let oom = Before::look(cgroup.as_ref()); // not on the way to the command
         record.child_pid = command.pid();
         record.child_start = command.pid().and_then(process::stat).map(|stat| stat.start);
 
@@ -231,6 +235,7 @@ impl<'a> Job<'a> {
             socket,
             manager: Manager::from_environment(),
             cgroup,
+            oom,
             shares_terminal,
             command,
             childless: false,
@@ -309,6 +314,9 @@ impl<'a> Job<'a> {
             self.wait();
             let now = Instant::now();
             self.reap(now);
+            if let Some(cause) = self.ended_by_the_kernel() {
+                self.end(Some(cause), now);
+            }
             if self.command.has_ended() && self.ending.is_none() {
                 let left = self.outliving();
                 if left.is_empty() || !self.config.kill_survivors {
@@ -530,10 +538,33 @@ impl<'a> Job<'a> {
         }
         if let Some(limits) = self.limits.as_mut().filter(|_| now >= self.next_limits) {
             self.next_limits = now + limits::LOOK;
-            if let Some(reason) = limits.look(&tree::descendants(me(), &[]), now) {
+            if let Some(reason) =
+                limits.look(&tree::descendants(me(), &[]), self.cgroup.as_ref(), now)
+            {
                 self.end(Some(Cause { outcome: Outcome::Failed, reason, ended_by: None }), now);
             }
         }
+    }
+
+    /// The cause, if the command is one of those that the kernel ended at the run's own limit.
+    fn ended_by_the_kernel(&self) -> Option<Cause> {
+        if self.ending.is_some() || !self.command.was_killed() {
+            return None;
+        }
+        let reason = self.limits.as_ref()?.ended_by_the_kernel(self.cgroup.as_ref())?;
+        Some(Cause { outcome: Outcome::Failed, reason, ended_by: None })
+    }
+
+    /// What the kernel's OOM killer had to do with the command's end, if that was a bad one.
+    fn oom_words(&self) -> String {
+        let end = match (self.record.child_pid, self.command.exit_code()) {
+            (None, _) | (_, Some(0)) => return String::new(),
+            (Some(pid), _) if self.command.was_killed() => oom::End::Killed(pid),
+            (_, Some(137)) => oom::End::LikeKilled,
+            _ => oom::End::Other,
+        };
+        let cgroup = self.cgroup.as_ref();
+        oom::words(end, cgroup.map(Cgroup::name), &self.oom.since(cgroup))
     }
 
     /// Looks for evidence once an interval. Here, and only here, a beat is withheld.
@@ -594,7 +625,7 @@ impl<'a> Job<'a> {
         let diagnosis = ending.as_ref().and_then(|ending| ending.diagnosis.clone());
         let (outcome, mut reason, ended_by) = match ending.and_then(|ending| ending.cause) {
             Some(cause) => (cause.outcome, cause.reason, cause.ended_by),
-            None => (self.command.outcome(), self.command.words(), None),
+            None => (self.command.outcome(), self.command.words() + &self.oom_words(), None),
         };
         if self.log.was_truncated() {
             reason += "; the log was truncated by name: write to >&2, not to /dev/stderr";

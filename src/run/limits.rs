@@ -1,8 +1,14 @@
-//! `--max-memory` and `--max-cpu`: over the whole tree, in two looks a second apart.
+//! `--max-memory` and `--max-cpu`: over the whole tree, in two looks a second apart, or by the
+//! kernel.
 //!
 //! Memory is PSS, which counts what is shared once: the sum over a tree that forks is then what the
 //! machine really gives it, where RSS would count the same page for each process.
+//!
+//! Where the run has a cgroup with the memory controller, the kernel holds the limit (`memory.max`)
+//! and ends the tree. What a cgroup uses is not looked at: that counts the page cache, which the
+//! kernel takes back before it ends anything, so only the kernel knows when there is too much.
 
+use crate::os::cgroup::Cgroup;
 use crate::os::clock::ticks_per_second;
 use crate::os::process::{self, Stat};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -17,8 +23,17 @@ pub const LOOK: Duration = Duration::from_secs(1);
 pub struct TreeLimits {
     memory: Option<u64>,
     cpu: Option<f64>,
-    last_cpu: Option<(Instant, f64)>,
+    last_cpu: Option<Cpu>,
     exceeded_before: bool,
+}
+
+/// CPU seconds at one look.
+#[derive(Clone, Copy, Debug)]
+struct Cpu {
+    at: Instant,
+    seconds: f64,
+    /// Which sum it is: only what was counted alike can be compared.
+    by_cgroup: bool,
 }
 
 impl TreeLimits {
@@ -29,35 +44,68 @@ impl TreeLimits {
         any.then_some(Self { memory, cpu, last_cpu: None, exceeded_before: false })
     }
 
-    /// Which limit the tree is above, now and at the last look.
-    pub fn look(&mut self, tree: &[Stat], now: Instant) -> Option<String> {
-        let excess = self.memory_excess(tree).or(self.cpu_excess(tree, now));
+    /// Which limit the tree is above, now and at the last look; or that the kernel says so.
+    pub fn look(&mut self, tree: &[Stat], cgroup: Option<&Cgroup>, now: Instant) -> Option<String> {
+        if let Some(reason) = self.ended_by_the_kernel(cgroup) {
+            return Some(reason);
+        }
+        // What left the cgroup is of the tree all the same: then only the processes tell the sum.
+        let cgroup = cgroup.filter(|cgroup| tree.iter().all(|stat| cgroup.holds(stat.pid)));
+        let excess = self.memory_excess(tree, cgroup).or(self.cpu_excess(tree, cgroup, now));
         let before = std::mem::replace(&mut self.exceeded_before, excess.is_some());
         excess.filter(|_| before)
     }
 
-    fn memory_excess(&self, tree: &[Stat]) -> Option<String> {
+    /// The reason, if the tree came to the limit that the kernel holds.
+    #[must_use]
+    pub fn ended_by_the_kernel(&self, cgroup: Option<&Cgroup>) -> Option<String> {
         let limit = self.memory?;
+        cgroup?
+            .was_out_of_memory()
+            .then(|| format!("--max-memory: the kernel ended it at {} MiB (cgroup)", limit >> 20))
+    }
+
+    fn memory_excess(&self, tree: &[Stat], cgroup: Option<&Cgroup>) -> Option<String> {
+        let limit = self.memory?;
+        if cgroup.is_some_and(Cgroup::limits_memory) {
+            return None;
+        }
         let used: u64 = tree.iter().map(|stat| process::memory(stat.pid)).sum();
         (used > limit).then(|| {
             format!("--max-memory: the tree used {} MiB of {} MiB (PSS)", used >> 20, limit >> 20)
         })
     }
 
-    fn cpu_excess(&mut self, tree: &[Stat], now: Instant) -> Option<String> {
+    fn cpu_excess(
+        &mut self,
+        tree: &[Stat],
+        cgroup: Option<&Cgroup>,
+        now: Instant,
+    ) -> Option<String> {
         let limit = self.cpu?;
-        // The living with the children they waited for, and the orphans that we did: what dies
-        // moves from one sum into the other.
-        let living: u64 = tree.iter().map(|stat| stat.cpu_ticks).sum();
-        #[expect(clippy::cast_precision_loss, reason = "seconds of CPU, far below 2^52 ticks")]
-        let total = living as f64 / ticks_per_second() as f64 + cpu_of_reaped();
-        let (then, before) = self.last_cpu.replace((now, total))?;
-        let seconds = now.saturating_duration_since(then).as_secs_f64();
-        let percent = (total - before) / seconds.max(0.001) * 100.0;
+        let counted = cgroup.and_then(Cgroup::cpu);
+        let by_cgroup = counted.is_some();
+        let seconds = counted.map_or_else(|| cpu_of(tree), |cpu| cpu.as_secs_f64());
+        let before = self.last_cpu.replace(Cpu { at: now, seconds, by_cgroup })?;
+        if before.by_cgroup != by_cgroup {
+            return None;
+        }
+        let lasted = now.saturating_duration_since(before.at).as_secs_f64();
+        let percent = (seconds - before.seconds) / lasted.max(0.001) * 100.0;
+        let by = if by_cgroup { " (cgroup)" } else { "" };
         (percent > limit).then(|| {
-            format!("--max-cpu: the tree used {percent:.0} % of a core, more than {limit:.0} %")
+            format!("--max-cpu: the tree used {percent:.0} % of a core, more than {limit:.0} %{by}")
         })
     }
+}
+
+/// CPU seconds of the tree: the living with the children they waited for, and the orphans that we
+/// did. What dies moves from one sum into the other.
+fn cpu_of(tree: &[Stat]) -> f64 {
+    let living: u64 = tree.iter().map(|stat| stat.cpu_ticks).sum();
+    #[expect(clippy::cast_precision_loss, reason = "seconds of CPU, far below 2^52 ticks")]
+    let living = living as f64 / ticks_per_second() as f64;
+    living + cpu_of_reaped()
 }
 
 /// CPU seconds of all that this process has reaped.

@@ -15,6 +15,7 @@ pub mod start;
 pub mod log;
 pub mod evidence;
 pub mod limits;
+pub mod oom;
 pub mod ending;
 mod job;
 
