@@ -16,6 +16,8 @@ tools=(
     python3:python3
     tmux:tmux
     systemd-notify:systemd
+    linux.uml:user-mode-linux
+    setpriv:util-linux
 )
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -64,6 +66,7 @@ try e2fsprogs mkfs.ext4 -q -F "$scratch/image"
 try unshare unshare --user --map-root-user --pid --fork true
 try python3 python3 -c 'import json, socket, ctypes'
 try tmux tmux -V
+try user-mode-linux linux.uml --version
 # Outside a service it has nobody to notify and says so; that it starts is enough.
 try systemd-notify systemd-notify --version
 

@@ -120,8 +120,14 @@ impl Cgroup {
 
     /// Whether the base has memory to hand on, and nobody but us in the way.
     fn can_divide(&self) -> bool {
+        // A manager under our own user, which owns all of its units' cgroups and marks none, may
+        // want to put another process into a service's; into a scope's it never does.
+        let granted = is_marked(&self.base)
+            || self.base.extension().is_some_and(|kind| kind == "scope")
+            || !self.base.parent().is_some_and(is_our_users);
         let controllers = lines(&self.base.join("cgroup.controllers"));
-        controllers.iter().any(|line| line.split(' ').any(|name| name == "memory"))
+        granted
+            && controllers.iter().any(|line| line.split(' ').any(|name| name == "memory"))
             && lines(&self.base.join("cgroup.procs")).iter().all(|pid| *pid == us())
     }
 
@@ -230,7 +236,6 @@ pub(super) fn mount() -> Option<&'static Path> {
 /// `None` unless it was given to us: it belongs to our user (root owns all of them, so for root
 /// only the mark that systemd sets on what it delegates counts).
 fn delegated() -> Option<(PathBuf, String, bool)> {
-    use std::os::unix::fs::MetadataExt;
     let own = unified("/proc/self/cgroup")?;
     let mut base = own.as_str();
     while let Some((above, _)) = base.rsplit_once('/').filter(|(_, name)| is_ours(name)) {
@@ -240,10 +245,14 @@ fn delegated() -> Option<(PathBuf, String, bool)> {
         return None; // the root of the hierarchy is nobody's to divide
     }
     let group = mount()?.join(base.trim_start_matches('/'));
-    let me = nix::unistd::geteuid();
-    let ours = fs::metadata(group.join("cgroup.procs")).is_ok_and(|meta| meta.uid() == me.as_raw());
-    let given = ours && (!me.is_root() || is_marked(&group));
+    let given = is_our_users(&group) && (!nix::unistd::geteuid().is_root() || is_marked(&group));
     given.then(|| (group, base.to_owned(), base != own))
+}
+
+fn is_our_users(group: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let me = nix::unistd::geteuid().as_raw();
+    fs::metadata(group.join("cgroup.procs")).is_ok_and(|meta| meta.uid() == me)
 }
 
 #[cfg(target_os = "linux")]
@@ -257,4 +266,25 @@ fn is_marked(group: &Path) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn is_marked(_group: &Path) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_ours() {
+        let table = [
+            ("sentinel-0557d35a4189bdc6", true),
+            ("sentinel-0557d35a4189bdc6.wrapper", true),
+            ("sentinel-0557d35a4189bdc6.scope", false),
+            ("sentinel-0557d35a4189bdc", false),
+            ("sentinel-nightly-report.x", false),
+            ("0557d35a4189bdc6", false),
+            ("", false),
+        ];
+        for (name, ours) in table {
+            assert_eq!(is_ours(name), ours, "{name}");
+        }
+    }
 }

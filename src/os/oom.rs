@@ -249,3 +249,46 @@ mod log {
         None
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What Linux 6.18 and 6.1 wrote; then what only looks like it.
+    const RECORDED: [&str; 9] = [
+        "6,2419,12119034301,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,\
+            mems_allowed=0,oom_memcg=/a,task_memcg=/a/b,task=python3,pid=13548,uid=0\n",
+        "3,2420,12119034331,-;Memory cgroup out of memory: Killed process 13548 (python3) \
+            total-vm:78008kB, anon-rss:31872kB, file-rss:6656kB, shmem-rss:0kB, UID:0 \
+            pgtables:120kB oom_score_adj:0\n",
+        "3,2421,12119034400,-;Memory cgroup out of memory: Killed process 13550 (a) b (c) \
+            total-vm:78008kB, anon-rss:31872kB, file-rss:6656kB, shmem-rss:0kB, UID:0\n",
+        "3,2422,12119034401,-;Out of memory: Killed process 13551 (tail) total-vm:1kB\n \
+            SUBSYSTEM=memory\n",
+        "6,2423,12119034402,-;Memory cgroup stats for /a: Killed\n",
+        "11,2424,12119034403,-;Out of memory: Killed process 1 (not the kernel) total-vm:1kB\n",
+        "3,17,9000000,-;Out of memory: Killed process 2 (long ago) total-vm:1kB\n",
+        "3,2425,12119034404;Out of memory: Killed process x (no) total-vm:1kB\n",
+        "no record",
+    ];
+
+    #[test]
+    fn the_log_names_victims() {
+        let records = RECORDED.iter().map(|record| (*record).to_owned());
+        let named = log::named(records, Duration::from_mins(200));
+        let told: Vec<_> =
+            named.iter().map(|v| (v.pid, v.comm.as_str(), v.group.as_deref())).collect();
+        let expected =
+            [(13548, "python3", Some("/a/b")), (13550, "a) b (c", None), (13551, "tail", None)];
+        assert_eq!(told, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn no_record_panics(text in ".*", n in 0_usize..9, at in 0_usize..200) {
+            let cut: String = RECORDED[n].chars().take(at).chain(text.chars()).collect();
+            let _ = log::named([text, cut].into_iter(), Duration::ZERO);
+        }
+    }
+}

@@ -79,3 +79,88 @@ fn names(victims: &[&Victim]) -> String {
         more => format!("{shown} and {more} more"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said() {
+        let victim = |pid, group: &str| Victim {
+            pid,
+            comm: "tail".into(),
+            group: (!group.is_empty()).then(|| group.to_owned()),
+        };
+        let shared = |n, name: &str, limit| Some((n, Group { name: name.into(), limit }));
+        let none = Kills::default();
+        let log = |victims: &[Victim]| Some(victims.to_vec());
+        let one_of = |group| Kills { group, machine: 1, ..none.clone() };
+        let table = [
+            // Nothing tells of an OOM kill, or only of other people's.
+            (End::Killed(7), none.clone(), ""),
+            (End::Other, none.clone(), ""),
+            (End::Killed(7), Kills { victims: log(&[victim(8, "/b")]), ..none.clone() }, ""),
+            (End::Other, Kills { machine: 3, ..none.clone() }, ""),
+            // The command itself.
+            (
+                End::Killed(7),
+                Kills { victims: log(&[victim(7, "/b")]), ..none.clone() },
+                ": out of memory (the kernel's OOM killer)",
+            ),
+            (
+                End::Killed(7),
+                Kills { run: 1, ..none.clone() },
+                ": out of memory (the kernel's OOM killer)",
+            ),
+            (
+                End::Killed(7),
+                one_of(shared(1, "/x", Some(64 << 20))),
+                ": out of memory (the kernel's OOM killer, memory cgroup /x, limit 64 MiB)",
+            ),
+            (
+                End::Killed(7),
+                one_of(shared(1, "/x", None)),
+                ": out of memory (the kernel's OOM killer, memory cgroup /x)",
+            ),
+            // Another one, which the log tells; the older record is of another run.
+            (
+                End::Killed(7),
+                Kills {
+                    victims: log(&[victim(5, "/x"), victim(8, "/x/y"), victim(9, "/xy")]),
+                    ..one_of(shared(1, "/x", Some(512 << 10)))
+                },
+                "; meanwhile the kernel's OOM killer ended tail[8], memory cgroup /x, limit 512 KiB",
+            ),
+            (
+                End::Other,
+                one_of(shared(1, "/x", None)),
+                "; meanwhile the kernel's OOM killer ended a process, memory cgroup /x",
+            ),
+            (
+                End::Other,
+                Kills {
+                    run: 5,
+                    victims: log(&[1, 2, 3, 4, 5].map(|pid| victim(pid, "/base/run"))),
+                    ..none.clone()
+                },
+                "; the kernel's OOM killer ended tail[1], tail[2], tail[3] and 2 more of it",
+            ),
+            // Only the machine's count: possible, not certain.
+            (
+                End::Killed(7),
+                one_of(shared(1, "/", None)),
+                "; possibly out of memory: meanwhile the kernel's OOM killer ended a process on \
+                    this machine",
+            ),
+            (
+                End::LikeKilled,
+                Kills { machine: 1, victims: log(&[victim(8, ""), victim(9, "")]), ..none.clone() },
+                "; possibly out of memory: meanwhile the kernel's OOM killer ended tail[9] on this \
+                    machine",
+            ),
+        ];
+        for (end, kills, expected) in table {
+            assert_eq!(words(end, Some("/base/run"), &kills), expected, "{end:?} {kills:?}");
+        }
+    }
+}

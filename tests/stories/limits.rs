@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::scene::{Mount, Scene, can, is_root, until};
+use crate::scene::{Cmd, Mount, RUN, Scene, can, has, is_root, skip, until};
 
 #[test]
 fn a_stale_tree_is_ended_without_a_watcher_if_asked() {
@@ -251,4 +252,226 @@ fn a_tree_over_its_limit_never_exits_0_however_polite_it_is() {
     assert!(!matches!(done.code, None | Some(0)), "{}", done.told());
     assert_eq!(scene.outcome("job"), "failed");
     scene.nothing_is_left();
+}
+
+/// Nobody's user, who may be given a cgroup.
+const OTHER: u32 = 65534;
+
+/// A cgroup of the kernel, for one story.
+struct Group(PathBuf);
+
+impl Group {
+    /// A memory cgroup with this limit: of v1 below our own, else of v2 where the root hands the
+    /// controller on.
+    fn of_memory(name: &str, limit: u64) -> Option<Self> {
+        let places = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let own = places.lines().find_map(|line| line.split_once(":memory:"));
+        let (parent, file) = match own {
+            Some((_, own)) => {
+                let mount = Path::new("/sys/fs/cgroup/memory");
+                (mount.join(own.trim_start_matches('/')), "memory.limit_in_bytes")
+            }
+            None => (PathBuf::from("/sys/fs/cgroup"), "memory.max"),
+        };
+        let group = Self::below(&parent, name)?;
+        let _ = fs::write(group.0.join("memory.swap.max"), "0");
+        fs::write(group.0.join(file), limit.to_string()).is_ok().then_some(group)
+    }
+
+    /// A v2 cgroup that is given to another user.
+    fn given_away(name: &str) -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"))?;
+        let group = Self::below(Path::new(mount.split(' ').nth(1)?), name)?;
+        for file in ["", "cgroup.procs", "cgroup.subtree_control"] {
+            chown(group.0.join(file), Some(OTHER), Some(OTHER)).ok()?;
+        }
+        Some(group)
+    }
+
+    fn below(parent: &Path, name: &str) -> Option<Self> {
+        let path = parent.join(format!("story-{}-{name}", std::process::id()));
+        fs::create_dir(&path).is_ok().then_some(Self(path))
+    }
+
+    /// `sentinel-run` in this cgroup.
+    fn run(&self, scene: &Scene, words: &[&str]) -> Cmd {
+        let script = r#"echo $$ > "$0/cgroup.procs" && exec "$RUN" --dir "$DIR" "$@""#;
+        scene.program("sh").args(["-c", script]).arg(&self.0).args(words)
+    }
+
+    fn name(&self) -> &str {
+        self.0.file_name().unwrap().to_str().unwrap()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = fs::remove_dir(&self.0);
+        } else {
+            until("the group can go", || fs::remove_dir(&self.0).is_ok());
+        }
+    }
+}
+
+/// One process that takes 64 MiB and fills them.
+const HOG: &str = "dd if=/dev/zero of=/dev/null bs=64M count=1";
+
+#[test]
+fn an_oom_kill_of_the_command_is_named() {
+    let name = "an_oom_kill_of_the_command_is_named";
+    let scene = Scene::new();
+    let Some(group) = Group::of_memory("command", 32 << 20) else {
+        return skip(name, "no memory cgroup can be made here");
+    };
+    let hog: Vec<&str> = ["job", "--"].into_iter().chain(HOG.split(' ')).collect();
+    group.run(&scene, &hog).finish().exits(137).says("out of memory");
+    let result = scene.result("job");
+    assert_eq!((&result["outcome"], &result["signal"]), (&json!("failed"), &json!("SIGKILL")));
+    let reason = result["reason"].as_str().unwrap();
+    assert!(reason.starts_with("killed by SIGKILL: out of memory (the kernel's"), "{reason}");
+    assert!(reason.ends_with(&format!("{}, limit 32 MiB)", group.name())), "{reason}");
+    // Any other KILL in the same place is just that.
+    let words = ["--max-failures", "0", "job", "--", "sh", "-c", "kill -9 $$"];
+    group.run(&scene, &words).finish().exits(137);
+    assert_eq!(scene.result("job")["reason"], json!("killed by SIGKILL"));
+}
+
+#[test]
+fn an_oom_kill_of_a_child_is_told_with_the_exit_code() {
+    let name = "an_oom_kill_of_a_child_is_told_with_the_exit_code";
+    let scene = Scene::new();
+    let Some(group) = Group::of_memory("child", 32 << 20) else {
+        return skip(name, "no memory cgroup can be made here");
+    };
+    let script = format!("{HOG}; exit 4");
+    group.run(&scene, &["job", "--", "sh", "-c", &script]).finish().exits(4);
+    let reason = scene.result("job")["reason"].as_str().unwrap().to_owned();
+    assert!(
+        reason.starts_with("exit code 4; meanwhile the kernel's OOM killer ended "),
+        "{reason}"
+    );
+    assert!(reason.ends_with(&format!("{}, limit 32 MiB", group.name())), "{reason}");
+    // Where the kernel log may be read (and its PIDs are ours), it names the victim.
+    if is_root() && can("dmesg") {
+        assert!(reason.contains("ended dd["), "{reason}");
+    }
+    // A success is a success, whatever became of a child.
+    let script = format!("{HOG}; exit 0");
+    group.run(&scene, &["job", "--", "sh", "-c", &script]).finish().exits(0);
+    assert_eq!(scene.result("job")["reason"], json!("exit code 0"));
+}
+
+#[test]
+fn the_processor_time_of_a_delegated_cgroup_is_the_kernels_count() {
+    let name = "the_processor_time_of_a_delegated_cgroup_is_the_kernels_count";
+    let scene = Scene::with_directory();
+    let Some(group) = Group::given_away("cpu").filter(|_| is_root() && has("setpriv")) else {
+        return skip(name, "needs root, setpriv and a cgroup v2, to give that away");
+    };
+    fs::set_permissions(scene.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    chown(scene.dir(), Some(OTHER), Some(OTHER)).unwrap();
+    let copy = scene.copy(RUN, "sentinel-run");
+    let as_other = r#"echo $$ > "$0/cgroup.procs" && exec setpriv --reuid 65534 --regid 65534 \
+        --clear-groups "$1" --dir "$DIR" --max-cpu 5 --grace 300ms job -- sh -c "$2""#;
+    // Most of the work is done by children too short-lived to be seen at a look.
+    let work = "cat /proc/self/cgroup; while :; do sh -c ': ; :'; done";
+    let run = scene.program("sh").args(["-c", as_other]).arg(&group.0).arg(&copy).arg(work);
+    run.finish().exits(143);
+    let reason = scene.result("job")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("--max-cpu: ") && reason.ends_with(" (cgroup)"), "{reason}");
+    let place = format!("/{}/sentinel-", group.name());
+    assert!(scene.read("job.log").contains(&place), "{}", scene.read("job.log"));
+    scene.nothing_is_left();
+}
+
+/// What a script prints as root of another Linux, one that has cgroup v2 with the memory controller
+/// whatever this machine has: user-mode Linux over our own files, which it cannot change.
+/// `as_user JOB WORDS…` starts `sentinel-run` as a user to whom `$BASE` is delegated.
+fn in_another_linux(scene: &Scene, script: &str) -> String {
+    let prelude = r#"#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin BASE=/sys/fs/cgroup/base SENTINEL_DIR=/run/jobs HOME=/run
+mount -t proc proc /proc; mount -t sysfs sysfs /sys
+mount -t cgroup2 cgroup2 /sys/fs/cgroup; mount -t tmpfs -o mode=1777 tmpfs /run
+cd /run; cp "$RUN" sentinel-run
+echo +memory > /sys/fs/cgroup/cgroup.subtree_control
+mkdir $BASE; chown 65534 $BASE $BASE/cgroup.procs $BASE/cgroup.subtree_control
+as_user() {
+    sh -c 'echo $$ > $BASE/cgroup.procs
+        exec setpriv --reuid 65534 --clear-groups /run/sentinel-run --max-failures 0 "$@"' sh "$@"
+}
+told() { echo "$1: $(sed 's/.*"reason":"\([^"]*\)".*/\1/' jobs/$1.result)"; }
+"#;
+    let off = "\necho the end\nexec poweroff -f\n";
+    let prelude = prelude.replace("$RUN", RUN);
+    let init = scene.script("init", &format!("{prelude}{script}{off}"));
+    let line = "mem=512M rootfstype=hostfs rootflags=/ ro loglevel=0 con=null con0=fd:0,fd:1";
+    let kernel = scene.command(&format!("linux.uml {line}"));
+    let kernel = kernel.arg(format!("uml_dir={}", scene.root().display()));
+    let done = kernel.arg(format!("init={}", init.display())).finish().says("the end");
+    done.stdout.replace('\r', "")
+}
+
+#[test]
+fn a_memory_limit_is_the_kernels_where_a_cgroup_is_delegated() {
+    let name = "a_memory_limit_is_the_kernels_where_a_cgroup_is_delegated";
+    if !has("linux.uml") {
+        return skip(name, "needs linux.uml (package user-mode-linux)");
+    }
+    let scene = Scene::new();
+    let big = scene.path("big");
+    fs::File::create(&big).unwrap().set_len(200 << 20).unwrap();
+    fs::set_permissions(scene.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    let script = format!(
+        "
+as_user --max-memory 32M over -- sh -c 'sleep 970 & {HOG}; echo not reached'
+told over; cat jobs/over.log
+as_user --max-memory 100M under -- sh -c 'cat {} > /dev/null && {HOG}'
+told under; cat jobs/under.log
+echo 40M > $BASE/memory.max
+as_user own -- {HOG}; told own
+as_user child -- sh -c '{HOG}; exit 3'; told child
+find $BASE -type d; cat $BASE/cgroup.subtree_control $BASE/cgroup.procs",
+        big.display()
+    );
+    let told = in_another_linux(&scene, &script);
+    let says = |line: &str| assert!(told.lines().any(|told| told == line), "{line}: {told}");
+    says("over: --max-memory: the kernel ended it at 32 MiB (cgroup)");
+    assert!(!told.contains("not reached"), "{told}");
+    // 200 MiB of page cache are no excess.
+    says("under: exit code 0");
+    says(
+        "own: killed by SIGKILL: out of memory (the kernel's OOM killer, memory cgroup /base, limit 40 MiB)",
+    );
+    let child = told.lines().find(|line| line.starts_with("child: ")).unwrap();
+    assert!(child.starts_with("child: exit code 3; meanwhile the kernel's OOM killer"), "{told}");
+    // And the cgroup is as it was found.
+    assert!(told.contains("\n/sys/fs/cgroup/base\nthe end\n"), "{told}");
+}
+
+#[test]
+fn a_job_below_another_one_is_neither_bound_nor_ended_by_its_limit() {
+    let name = "a_job_below_another_one_is_neither_bound_nor_ended_by_its_limit";
+    if !has("linux.uml") {
+        return skip(name, "needs linux.uml (package user-mode-linux)");
+    }
+    let scene = Scene::new();
+    let script = format!(
+        "
+cat > inner <<'EOF'
+/run/sentinel-run --detach --max-memory 100M inner -- \
+    sh -c 'until [ -e jobs/outer.status ]; do sleep 0.1; done; {HOG} && exec {HOG}'
+until [ -e jobs/inner.heartbeat ]; do sleep 0.1; done
+{HOG}
+EOF
+as_user --max-memory 32M outer -- sh inner
+told outer
+until [ -e jobs/inner.status ]; do sleep 0.1; done; told inner
+until rmdir $BASE; do sleep 0.1; done"
+    );
+    let told = in_another_linux(&scene, &script);
+    let says = |line: &str| assert!(told.lines().any(|told| told == line), "{line}: {told}");
+    says("outer: --max-memory: the kernel ended it at 32 MiB (cgroup)");
+    says("inner: exit code 0");
 }
