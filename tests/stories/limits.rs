@@ -427,7 +427,8 @@ fn a_memory_limit_is_the_kernels_where_a_cgroup_is_delegated() {
         "
 as_user --max-memory 32M over -- sh -c 'sleep 970 & {HOG}; echo not reached'
 told over; cat jobs/over.log
-as_user --max-memory 100M under -- sh -c 'cat {} > /dev/null && {HOG}'
+as_user --max-memory 100M under -- sh -c 'cat {} > /dev/null && {HOG} &&
+    grep ^max $BASE/sentinel-????????????????/memory.events'
 told under; cat jobs/under.log
 echo 40M > $BASE/memory.max
 as_user own -- {HOG}; told own
@@ -441,6 +442,10 @@ find $BASE -type d; cat $BASE/cgroup.subtree_control $BASE/cgroup.procs",
     assert!(!told.contains("not reached"), "{told}");
     // 200 MiB of page cache are no excess.
     says("under: exit code 0");
+    assert!(
+        told.contains("\nmax ") && !told.contains("\nmax 0\n"),
+        "the limit was not reached: {told}"
+    );
     says(
         "own: killed by SIGKILL: out of memory (the kernel's OOM killer, memory cgroup /base, limit 40 MiB)",
     );
