@@ -291,7 +291,7 @@ impl Group {
 
     fn below(parent: &Path, name: &str) -> Option<Self> {
         let path = parent.join(format!("story-{}-{name}", std::process::id()));
-        fs::create_dir(&path).is_ok().then_some(Self(path))
+        fs::create_dir(&path).is_ok().then(|| Self(path))
     }
 
     /// `sentinel-run` in this cgroup.
