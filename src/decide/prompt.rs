@@ -1,6 +1,6 @@
 //! Whether the end of an output looks like a question to somebody.
 
-use crate::protocol::plain;
+use crate::protocol::text;
 
 /// A prompt is cut here, characters.
 const LENGTH: usize = 80;
@@ -9,7 +9,7 @@ const LENGTH: usize = 80;
 /// program that waits for its input: then a last line without its end is one, whatever it says.
 #[must_use]
 pub fn prompt(output: &[u8]) -> Option<String> {
-    let text = plain::clean(output);
+    let text = text::clean(output);
     let unfinished = !text.ends_with('\n');
     let line =
         text.trim_end().rsplit('\n').next().map(str::trim).filter(|line| !line.is_empty())?;
@@ -17,7 +17,7 @@ pub fn prompt(output: &[u8]) -> Option<String> {
     let asks = line.ends_with(['?', ':'])
         || ["[y/n]", "(y/n)", "(yes/no)"].iter().any(|choice| lower.contains(choice))
         || lower.starts_with("press ");
-    (unfinished || asks).then(|| plain::cut(line, LENGTH))
+    (unfinished || asks).then(|| text::cut(line, LENGTH))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Pure values. Everything that is read here may come from a hostile or half-written file, so
 //! reading never panics and tolerates unknown fields; writing has one form.
 
-pub mod plain;
+pub mod text;
 pub mod name;
 pub mod outcome;
 pub mod time;

@@ -25,9 +25,9 @@ use crate::protocol::evidence::Evidence;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
-use crate::protocol::plain;
 use crate::protocol::result::{Process, RunResult};
 use crate::protocol::sentence::Announced;
+use crate::protocol::text;
 use crate::protocol::time::human;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, umask};
@@ -505,7 +505,7 @@ impl<'a> Job<'a> {
         let on_hang = self.config.on_hang.as_deref();
         let known = Known {
             stuck: self.looks.stuck(),
-            last_output: plain::one_line(&String::from_utf8_lossy(&self.log.tail())),
+            last_output: text::one_line(&String::from_utf8_lossy(&self.log.tail())),
         };
         let ending = Ending::begin(cause, on_hang, self.config.grace, &known, &self.scene(), now);
         self.ending = Some(ending);

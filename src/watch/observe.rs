@@ -214,16 +214,17 @@ impl Subject {
         {
             return Ok(self.replaced(dir, &writer, limits, bound, key));
         }
-        let starting = seen.locked
-            && seen.pid_text.is_empty()
+        // An empty `.pid` is about to be written: by us, who hold its lock, or by a shell.
+        let fresh = seen.pid_text.is_empty()
             && seen.pid_meta.as_ref().is_some_and(|meta| self.age(dir, meta) <= STARTING);
+        let starting = seen.locked && fresh;
         let recorded = match &seen.status {
             Some(word) if !starting => Some(self.recorded(dir, word, &writer, &seen)?),
             _ => None,
         };
         // A lock is held by writers of ours: while their record is missing, the run has no name.
         let named = matches!(writer, Writer::Ours(_)) || !seen.locked;
-        if named && !starting && self.bound.is_none() {
+        if named && !fresh && self.bound.is_none() {
             self.bound = run_id.clone().map(|run_id| (run_id, self.key(&writer)));
         }
         let wrapper = if starting { Wrapper::Alive } else { self.wrapper(dir, &writer, &seen)? };

@@ -12,9 +12,9 @@ use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::evidence::{BUSY, Kind};
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::outcome::{Outcome, Word};
-use crate::protocol::plain;
 use crate::protocol::progress::Pace;
 use crate::protocol::result::RunResult;
+use crate::protocol::text;
 use crate::protocol::time::{human, seconds};
 use serde::Serialize;
 use std::fmt::Write;
@@ -272,7 +272,7 @@ impl Report {
     #[must_use]
     pub fn headline(&self) -> String {
         let line = format!("{}  {}  {}", self.verdict, self.name, self.detail());
-        plain::one_line(&line).trim_end().to_owned()
+        text::one_line(&line).trim_end().to_owned()
     }
 
     /// What matters, in words.
@@ -317,7 +317,7 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = self.headline();
         let mut add = |label: &str, value: &str| {
-            let value = plain::cut(&plain::one_line(value), TEXT);
+            let value = text::cut(&text::one_line(value), TEXT);
             let _ = write!(text, "\n{label}: {value}");
         };
         if self.verdict == Verdict::Success {

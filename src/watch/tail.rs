@@ -1,6 +1,6 @@
 //! The end of a log, made safe and short for whoever pays by the token.
 
-use crate::protocol::plain::{clean, cut};
+use crate::protocol::text::{clean, cut};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
