@@ -23,7 +23,7 @@
 //! | layer | holds |
 //! |---|---|
 //! | [`protocol`] | job names, paths, the records in the files, outcomes, history |
-//! | [`decide`] | pure functions: the verdict tree, silence, the circuit |
+//! | [`decide`] | pure functions: the verdict tree, silence, the circuit, what a probe's answers are worth |
 //! | [`os`] | the world as small verbs: claim a job, spawn, signals, the tree, ending it |
 //! | [`run`] | `sentinel-run`: one loop, wait, decide, act |
 //! | [`watch`] | `sentinel-watch`: one loop, observe, judge, end |

@@ -1,13 +1,14 @@
 //! `sentinel-run`: arguments, closing line, exit code.
 
 use super::{explain, values};
+use crate::os::ask::{bad_address, bad_pattern};
 use crate::os::say::{print, say};
 use crate::protocol::circuit::MAX_FAILURES;
-use crate::protocol::evidence::BeatOn;
+use crate::protocol::evidence::{BeatOn, Kind};
 use crate::protocol::heartbeat::STALE_BEATS;
 use crate::protocol::name::JobName;
 use crate::protocol::time::{human, seconds};
-use crate::run::config::{Config, GRACE, INTERVAL, STALE};
+use crate::run::config::{Config, GRACE, INTERVAL, PROBE_INTERVAL, Probe, STALE, STALE_PROGRESS};
 use crate::run::{self, Ended};
 use clap::Parser;
 use std::ffi::OsString;
@@ -19,6 +20,8 @@ const EXAMPLES: &str = "\
 Examples:
   sentinel-run build -- cargo build --release
   sentinel-run --detach --timeout 2h train -- python3 train.py
+  sentinel-run --health-http http://localhost:8080/ web -- ./server
+  sentinel-run --progress-file 'out/*.csv' export -- ./export.sh
   sentinel-run --tee --max-log 64M bot -- ./bot
   sentinel-run --reset-circuit build
 
@@ -47,11 +50,13 @@ pub struct Args {
     #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
     heartbeat_interval: Option<Duration>,
 
-    /// What watchers take as stale [default: the greater of 60s and 6 intervals]
+    /// What watchers take as stale [default: the greatest of 60s, 6 heartbeat intervals, 3 progress
+    /// intervals if given, and 300s with a progress probe]
     #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
     stale: Option<Duration>,
 
-    /// Evidence for a beat: output, activity, waiting, app, alive, auto
+    /// Evidence for a beat: output, activity, waiting, app, progress, health, alive, auto (the first
+    /// four; with a probe: app and the probes)
     #[arg(long, value_name = "LIST", default_value = "auto")]
     beat_on: BeatOn,
 
@@ -119,6 +124,27 @@ pub struct Args {
     #[arg(long)]
     reset_circuit: bool,
 
+    /// Ask for progress: evidence when what CMD prints has changed (a row count, GPU use)
+    #[arg(long, value_name = "CMD")]
+    progress_cmd: Option<String>,
+
+    /// Evidence when the files that match GLOB changed: count, size or time
+    #[arg(long, value_name = "GLOB")]
+    progress_file: Option<String>,
+
+    /// Ask for health: evidence while CMD succeeds; no longer after 3 failures in a row
+    #[arg(long, value_name = "CMD")]
+    health_cmd: Option<String>,
+
+    /// Evidence while URL (http) answers 2xx or 3xx; no longer after 3 failures in a row
+    #[arg(long, value_name = "URL")]
+    health_http: Option<String>,
+
+    /// How often probes are asked; each has as long to answer, 30s at most [default: 20s, or a third
+    /// of --stale if that is less]
+    #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
+    progress_interval: Option<Duration>,
+
     /// Also end what outlives the command (default: report it in .result)
     #[arg(long)]
     kill_survivors: bool,
@@ -138,12 +164,25 @@ impl Args {
             ));
         }
         let interval = self.heartbeat_interval.unwrap_or(INTERVAL);
-        let stale = self.stale.unwrap_or_else(|| STALE.max(interval.saturating_mul(STALE_BEATS)));
+        let probes = self.probes()?;
+        let beat_on = self.beat_on.clone();
+        let beat_on = beat_on
+            .with_probes(is_probed(&probes, Kind::Progress), is_probed(&probes, Kind::Health))
+            .map_err(|error| error.to_string())?;
+        let stale = self.stale.unwrap_or_else(|| self.default_stale(interval, &probes));
+        let probe_interval = self.progress_interval.unwrap_or(PROBE_INTERVAL.min(stale / 3));
         if stale <= interval.saturating_mul(2) {
             return Err(format!(
                 "--stale {} is too short: it must exceed twice the heartbeat interval ({})",
                 human(stale),
                 human(interval)
+            ));
+        }
+        if beat_on.rests_on_probes() && stale <= probe_interval.saturating_mul(2) {
+            return Err(format!(
+                "--stale {} is too short: where only probes are evidence it must exceed twice the --progress-interval ({})",
+                human(stale),
+                human(probe_interval)
             ));
         }
         let max_failures =
@@ -161,7 +200,9 @@ impl Args {
             command: self.command,
             interval,
             stale,
-            beat_on: self.beat_on,
+            beat_on,
+            probes,
+            probe_interval,
             timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
             end_if_stale: self.end_if_stale,
             on_hang: self.on_hang,
@@ -180,6 +221,47 @@ impl Args {
             quiet: self.quiet,
         })
     }
+
+    fn default_stale(&self, interval: Duration, probes: &[Probe]) -> Duration {
+        let given = self.progress_interval.filter(|_| !probes.is_empty());
+        let progress = is_probed(probes, Kind::Progress).then_some(STALE_PROGRESS);
+        STALE
+            .max(interval.saturating_mul(STALE_BEATS))
+            .max(given.unwrap_or_default().saturating_mul(3))
+            .max(progress.unwrap_or_default())
+    }
+
+    fn probes(&self) -> Result<Vec<Probe>, String> {
+        let command = |given: &Option<String>, option: &str| match given.as_deref().map(str::trim) {
+            Some("") => Err(format!("{option} is empty: expected a command for sh -c")),
+            _ => Ok(given.clone()),
+        };
+        let progress = command(&self.progress_cmd, "--progress-cmd")?;
+        let health = command(&self.health_cmd, "--health-cmd")?;
+        if let Some(pattern) = &self.progress_file {
+            let why = if pattern.is_empty() { Some("it is empty".into()) } else { None };
+            if let Some(why) = why.or_else(|| bad_pattern(pattern)) {
+                return Err(format!(
+                    "bad --progress-file {pattern:?}: {why}; expected a pattern such as 'out/**/*.csv'"
+                ));
+            }
+        }
+        if let Some(why) = self.health_http.as_deref().and_then(bad_address) {
+            let address = self.health_http.as_deref().unwrap_or_default();
+            return Err(format!("bad --health-http {address:?}: {why}"));
+        }
+        let probes = [
+            progress.map(Probe::ProgressCommand),
+            self.progress_file.clone().map(Probe::ProgressFiles),
+            health.map(Probe::HealthCommand),
+            self.health_http.clone().map(Probe::HealthAddress),
+        ];
+        Ok(probes.into_iter().flatten().collect())
+    }
+}
+
+fn is_probed(probes: &[Probe], kind: Kind) -> bool {
+    probes.iter().any(|probe| probe.kind() == kind)
 }
 
 /// `sentinel-run`, from its arguments to its exit code.

@@ -8,3 +8,4 @@ pub mod stuck;
 pub mod prompt;
 pub mod pace;
 pub mod circuit;
+pub mod probe;

@@ -9,7 +9,7 @@ use nix::sys::stat::{Mode, umask};
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -33,14 +33,27 @@ pub struct Spawn<'a> {
     pub environment: Vec<OsString>,
     /// Standard input; `None`: the caller's.
     pub stdin: Option<&'a File>,
-    /// Standard output and error.
-    pub output: &'a File,
-    /// Stay in our session and process group instead of getting a session of its own: for a
-    /// command that is to have our terminal, keys and job control included. (A group of its own
-    /// could be made the terminal's only after it was executed, when it may have asked for input.)
-    pub keep_session: bool,
-    /// The umask it gets.
-    pub umask: Mode,
+    /// Standard output; `None`: ours.
+    pub stdout: Option<BorrowedFd<'a>>,
+    /// Standard error; `None`: ours.
+    pub stderr: Option<BorrowedFd<'a>>,
+    /// Where it lives.
+    pub place: Place,
+    /// The umask it gets; `None`: ours.
+    pub umask: Option<Mode>,
+}
+
+/// The session and the process group of what is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A session of its own.
+    Session,
+    /// A group of its own in our session.
+    Group,
+    /// Our session and group: for a command that is to have our terminal, keys and job control
+    /// included. (A group of its own could be made the terminal's only after it was executed, when
+    /// it may have asked for input.)
+    Ours,
 }
 
 /// The command could not be executed.
@@ -78,14 +91,22 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<i32, SpawnError> {
     if let Some(stdin) = spawn.stdin {
         actions.add_dup2(stdin.as_raw_fd(), 0).map_err(system)?;
     }
-    actions.add_dup2(spawn.output.as_raw_fd(), 1).map_err(system)?;
-    actions.add_dup2(spawn.output.as_raw_fd(), 2).map_err(system)?;
+    for (output, as_which) in [(spawn.stdout, 1), (spawn.stderr, 2)] {
+        if let Some(output) = output {
+            actions.add_dup2(output.as_raw_fd(), as_which).map_err(system)?;
+        }
+    }
 
     let mut attributes = PosixSpawnAttr::init().map_err(system)?;
     let mut flags =
         PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
-    if !spawn.keep_session {
-        flags |= PosixSpawnFlags::from_bits_retain(i32::from(SETSID));
+    match spawn.place {
+        Place::Session => flags |= PosixSpawnFlags::from_bits_retain(i32::from(SETSID)),
+        Place::Group => {
+            flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
+            attributes.set_pgroup(nix::unistd::Pid::from_raw(0)).map_err(system)?;
+        }
+        Place::Ours => {}
     }
     attributes.set_flags(flags).map_err(system)?;
     attributes.set_sigmask(&SigSet::empty()).map_err(system)?;
@@ -102,7 +123,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<i32, SpawnError> {
     let environment = c_strings(&spawn.environment)?;
     let execute = |program: &OsString, words: &[OsString]| {
         let (program, words) = (c_strings(std::slice::from_ref(program))?, c_strings(words)?);
-        let ours = umask(spawn.umask);
+        let ours = spawn.umask.map(umask);
         let mut pid = Err(Errno::ETXTBSY);
         for _ in 0..BUSY_TRIES {
             pid = posix_spawnp(&program[0], &actions, &attributes, &words, &environment);
@@ -112,7 +133,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<i32, SpawnError> {
             }
             pause(Duration::from_millis(10));
         }
-        umask(ours);
+        ours.map(umask);
         Ok(pid.map(nix::unistd::Pid::as_raw))
     };
     match execute(&program, spawn.command)? {

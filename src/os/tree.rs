@@ -12,7 +12,8 @@ pub const WRAPPER: &str = "sentinel-run";
 
 /// All live descendants of `root`, itself excluded, parents before children.
 ///
-/// Left out with all below them: those in `spare`, and other jobs, which are wrappers that hold
+/// Left out with all below them: those in `spare`, the process groups they lead (what one of them
+/// leaves behind is ours to end), and other jobs, which are wrappers that hold
 /// their own lock. As a child subreaper the wrapper inherits every orphan, so processes that left
 /// the group, the session or their parent are still found below it.
 #[must_use]
@@ -34,7 +35,8 @@ pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
             }
             // The PID was read a moment ago: it counts only while its parent is who we think.
             let child = process::stat(pid).filter(|stat| stat.ppid == parent.pid);
-            let Some(stat) = child.filter(|stat| !is_other_job(stat)) else { continue };
+            let child = child.filter(|stat| !spare.contains(&stat.pgrp) && !is_other_job(stat));
+            let Some(stat) = child else { continue };
             if stat.lives() {
                 found.push(stat.clone());
             }
@@ -65,6 +67,14 @@ fn read_plain(path: &Path) -> Option<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
     let plain = file.metadata().is_ok_and(|meta| meta.is_file());
     plain.then(|| read_all(file, 64).ok())?
+}
+
+/// Their PIDs, separated by blanks. The first ten thousand: a text that is longer than the kernel
+/// allows would keep whoever is given it from being executed.
+#[must_use]
+pub fn pids(members: &[Stat]) -> String {
+    let pids: Vec<String> = members.iter().take(10_000).map(|stat| stat.pid.to_string()).collect();
+    pids.join(" ")
 }
 
 /// Signals every one of them that is still there.

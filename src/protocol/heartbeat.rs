@@ -103,6 +103,9 @@ pub struct Heartbeat {
     /// Null, or why the tree can never go on.
     #[serde(default)]
     pub stuck: Option<String>,
+    /// Null, or what its probes fail with.
+    #[serde(default)]
+    pub trouble: Option<String>,
     /// The circuit the run counts in.
     #[serde(default)]
     pub circuit: Option<CircuitPolicy>,
@@ -119,6 +122,7 @@ impl Heartbeat {
         cut.host = clip(&self.host, 255);
         cut.progress = self.progress.as_deref().map(|text| clip(text, 300));
         cut.stuck = self.stuck.as_deref().map(|text| clip(text, 700));
+        cut.trouble = self.trouble.as_deref().map(|text| clip(text, 300));
         if let Some(evidence) = &mut cut.evidence {
             evidence.detail = clip(&evidence.detail, 300);
         }
@@ -217,6 +221,7 @@ pub(crate) mod tests {
             progress: None,
             pace: None,
             stuck: None,
+            trouble: None,
             circuit: Some(CircuitPolicy::of("build")),
         }
     }

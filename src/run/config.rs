@@ -1,6 +1,6 @@
 //! What was meant, valid by construction.
 
-use crate::protocol::evidence::BeatOn;
+use crate::protocol::evidence::{BeatOn, Kind};
 use crate::protocol::name::JobName;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,8 +10,37 @@ use std::time::Duration;
 pub const INTERVAL: Duration = Duration::from_secs(10);
 /// The least stale threshold that is taken by default.
 pub const STALE: Duration = Duration::from_mins(1);
+/// The least stale threshold by default where progress is probed for: work comes in lumps.
+pub const STALE_PROGRESS: Duration = Duration::from_mins(5);
+/// How often a probe is asked unless said otherwise: with the time it may take to answer, two fit
+/// into the least stale threshold.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(20);
 /// Time between TERM and KILL unless said otherwise.
 pub const GRACE: Duration = Duration::from_secs(10);
+
+/// A question about the job that somebody else can answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// `--progress-cmd`: its output changes with the work.
+    ProgressCommand(String),
+    /// `--progress-file`: the files change with the work.
+    ProgressFiles(String),
+    /// `--health-cmd`: it succeeds while the job is well.
+    HealthCommand(String),
+    /// `--health-http`: this address answers while the job is well; `http` only.
+    HealthAddress(String),
+}
+
+impl Probe {
+    /// What its answer is evidence of.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::ProgressCommand(_) | Self::ProgressFiles(_) => Kind::Progress,
+            Self::HealthCommand(_) | Self::HealthAddress(_) => Kind::Health,
+        }
+    }
+}
 
 /// One run, as asked for.
 #[derive(Clone, Debug)]
@@ -28,6 +57,10 @@ pub struct Config {
     pub stale: Duration,
     /// What counts as evidence.
     pub beat_on: BeatOn,
+    /// Who is asked for evidence.
+    pub probes: Vec<Probe>,
+    /// How often each of them is asked.
+    pub probe_interval: Duration,
     /// End the tree after this long.
     pub timeout: Option<Duration>,
     /// End the tree when it is stale.

@@ -1,13 +1,14 @@
 //! Ending a run: ask, wait, kill, and look again until nothing is left.
 
+use super::record;
 use crate::os::cgroup::Cgroup;
 use crate::os::diagnosis;
+use crate::os::helper;
 use crate::os::process::{self, Stat};
 use crate::os::say::say;
 use crate::os::tree;
 use crate::protocol::outcome::Outcome;
 use crate::protocol::result::{EndedBy, Process};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Time between two looks at a tree that is ending.
@@ -30,7 +31,7 @@ pub struct Cause {
 #[derive(Debug)]
 enum Phase {
     /// `--on-hang` looks at the tree while it is still there.
-    Examining { helper: Child, until: Option<Instant> },
+    Examining { helper: i32, until: Option<Instant> },
     /// TERM was sent; KILL comes at this time, or never.
     Asked { kill_at: Option<Instant> },
     /// KILL is sent until nothing is left, or this time.
@@ -54,6 +55,8 @@ pub struct Ending {
 pub struct Scene<'a> {
     /// This process.
     pub root: i32,
+    /// Who is below this process and not of the tree, with all below them.
+    pub spare: Vec<i32>,
     /// The run's cgroup, where there is one.
     pub cgroup: Option<&'a Cgroup>,
     /// The command was reaped.
@@ -71,8 +74,9 @@ pub struct Known<'a> {
 }
 
 impl Scene<'_> {
-    fn tree(&self, spare: Option<i32>) -> Vec<Stat> {
-        tree::descendants(self.root, spare.as_slice())
+    fn tree(&self, helper: Option<i32>) -> Vec<Stat> {
+        let spare: Vec<i32> = self.spare.iter().copied().chain(helper).collect();
+        tree::descendants(self.root, &spare)
     }
 }
 
@@ -106,7 +110,7 @@ impl Ending {
     #[must_use]
     pub fn helper(&self) -> Option<i32> {
         match &self.phase {
-            Phase::Examining { helper, .. } => Some(helper.id().cast_signed()),
+            Phase::Examining { helper, .. } => Some(*helper),
             _ => None,
         }
     }
@@ -124,11 +128,8 @@ impl Ending {
         }
     }
 
-    fn end_helper(&mut self) {
-        if let Phase::Examining { helper, .. } = &mut self.phase {
-            let group = nix::unistd::Pid::from_raw(helper.id().cast_signed());
-            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
-        }
+    fn end_helper(&self) {
+        self.helper().into_iter().for_each(helper::kill);
     }
 
     /// One step; what could not be ended once the ending is over, `None` while it goes on.
@@ -183,16 +184,12 @@ fn ask(members: &[Stat], grace: Duration, now: Instant) -> Phase {
     Phase::Asked { kill_at: now.checked_add(grace) }
 }
 
-/// Starts `--on-hang` in a group of its own.
-fn examine(command: &str, members: &[Stat]) -> Option<Child> {
-    use std::os::unix::process::CommandExt;
-    let pids: Vec<String> = members.iter().map(|stat| stat.pid.to_string()).collect();
-    Command::new("sh")
-        .args(["-c", command])
-        .env("SENTINEL_PIDS", pids.join(" "))
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn()
+/// Starts `--on-hang`, whose output is ours. No signal is blocked in it, as they are in us: what it
+/// starts can be ended.
+fn examine(command: &str, members: &[Stat]) -> Option<i32> {
+    let mut environment: Vec<_> = record::inherited().collect();
+    environment.push(format!("SENTINEL_PIDS={}", tree::pids(members)).into());
+    helper::start(command, environment, [None, None], None)
         .inspect_err(|error| say(format!("sentinel-run: cannot run --on-hang: {error}")))
         .ok()
 }

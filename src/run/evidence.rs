@@ -7,11 +7,19 @@ use crate::os::process::{self, Stat, Work};
 use crate::os::snapshot::{self, Depth};
 use crate::protocol::evidence::{BUSY, BeatOn, Evidence, Kind};
 use crate::protocol::time::human;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Cheapest first: nothing below the first one found is looked for.
-const ORDER: [Kind; 5] = [Kind::App, Kind::Output, Kind::Alive, Kind::Activity, Kind::Waiting];
+const ORDER: [Kind; 7] = [
+    Kind::App,
+    Kind::Progress,
+    Kind::Health,
+    Kind::Output,
+    Kind::Alive,
+    Kind::Activity,
+    Kind::Waiting,
+];
 
 /// Time between the two looks that a stuck tree takes: one alone can catch a thread between two
 /// waits.
@@ -28,6 +36,8 @@ pub struct Looks {
     terminal_passed: bool,
     /// What the command said of itself since the last look.
     app: Option<String>,
+    /// What probes found since the last look.
+    probed: HashMap<Kind, String>,
     work: BTreeMap<(i32, u64), Work>,
     /// When the work was measured.
     measured: Instant,
@@ -69,6 +79,7 @@ impl Looks {
             beat_on: beat_on.clone(),
             terminal_passed,
             app: None,
+            probed: HashMap::new(),
             work: BTreeMap::new(),
             measured: now,
             moved: now,
@@ -80,6 +91,11 @@ impl Looks {
     /// The command gave a sign of its own.
     pub fn app(&mut self, what: &str) {
         self.app = Some(what.to_owned());
+    }
+
+    /// A probe found evidence.
+    pub fn probed(&mut self, kind: Kind, detail: String) {
+        self.probed.insert(kind, detail);
     }
 
     /// Time since the last output or activity.
@@ -101,6 +117,7 @@ impl Looks {
     pub fn look(&mut self, log: &mut Log, tree: impl Fn() -> Vec<Stat>, now: Instant) -> Found {
         // These are asked every time: what came in before does not count at the next look.
         let app = self.app.take();
+        let mut probed = std::mem::take(&mut self.probed);
         let output = log.look();
         if output.is_some() {
             self.output = now;
@@ -122,6 +139,7 @@ impl Looks {
         let found = counting.into_iter().flatten().find_map(|kind| {
             let detail = match kind {
                 Kind::App => app.clone(),
+                Kind::Progress | Kind::Health => probed.remove(&kind),
                 Kind::Output => output.clone(),
                 Kind::Alive => Some("the command exists".to_owned()),
                 Kind::Activity if moved => self.activity(tree(), now),

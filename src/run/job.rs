@@ -4,9 +4,10 @@ use super::command::Command;
 use super::config::Config;
 use super::ending::{self, Cause, Ending, Known, Scene, sender};
 use super::evidence::{self, Looks};
-use super::limits::{self, TreeLimits};
+use super::limits::{self, TreeLimits, Used};
 use super::log::{self, Log, Tee};
 use super::oom;
+use super::probes::Probes;
 use super::record::{beat_now, environment, first_record, rounded};
 use super::start::{self, Prepared, RunError, Started};
 use crate::decide::pace::Course;
@@ -16,12 +17,13 @@ use crate::os::detach::{Reporter, Side, detach};
 use crate::os::lock::Locked;
 use crate::os::notify_socket::{Manager, NotifySocket};
 use crate::os::oom::Before;
+use crate::os::reap::{Reaped, reap};
 use crate::os::say::say;
 use crate::os::signals::{self, Caught, Signals};
-use crate::os::spawn::{self, Spawn};
+use crate::os::spawn::{self, Place, Spawn};
 use crate::os::{clock, process, tree};
 use crate::protocol::SCHEMA;
-use crate::protocol::evidence::Evidence;
+use crate::protocol::evidence::{Evidence, Kind};
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
@@ -31,7 +33,6 @@ use crate::protocol::text;
 use crate::protocol::time::human;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, umask};
-use rustix::process::{Pid, WaitOptions};
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -145,6 +146,9 @@ struct Job<'a> {
     tee: Option<Tee>,
     looks: Looks,
     course: Course,
+    probes: Probes,
+    /// By the dead of the tree.
+    used: Used,
     limits: Option<TreeLimits>,
     ending: Option<Ending>,
     began: Instant,
@@ -185,6 +189,8 @@ impl<'a> Job<'a> {
         let socket = config.beat_on.names_app().then(|| NotifySocket::bind(&record.run_id));
         let socket = socket.transpose().map_err(system("open a notify socket"))?;
         let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
+        let probes =
+            Probes::new(config, &record, caller_umask).map_err(system("prepare probes"))?;
         let Started { claim, room, heartbeat, log, output, trial, past } =
             start::take(config, prepared)?;
         claim.empty_pid()?;
@@ -208,9 +214,10 @@ impl<'a> Job<'a> {
             command: &config.command,
             environment,
             stdin: (!config.stdin).then_some(&null),
-            output: log.file(),
-            keep_session: shares_terminal,
-            umask: caller_umask,
+            stdout: Some(log.file().as_fd()),
+            stderr: Some(log.file().as_fd()),
+            place: if shares_terminal { Place::Ours } else { Place::Session },
+            umask: Some(caller_umask),
         });
         if let Some(cgroup) = &cgroup {
             cgroup.step_out();
@@ -243,6 +250,8 @@ impl<'a> Job<'a> {
             tee: config.tee.then(Tee::new),
             looks: Looks::begin(&config.beat_on, shares_terminal, now),
             course: Course::default(),
+            probes,
+            used: Used::default(),
             limits: TreeLimits::new(config.max_memory, config.max_cpu),
             ending: None,
             began: now,
@@ -318,6 +327,7 @@ impl<'a> Job<'a> {
                 self.end(Some(cause), now);
             }
             if self.command.has_ended() && self.ending.is_none() {
+                self.probes.stop();
                 let left = self.outliving();
                 if left.is_empty() || !self.config.kill_survivors {
                     return left;
@@ -330,13 +340,21 @@ impl<'a> Job<'a> {
                 return survivors;
             }
             self.look(now);
+            self.probe(now);
         }
+    }
+
+    /// Who is below us and none of the tree.
+    fn spare(&self) -> Vec<i32> {
+        let helper = self.ending.as_ref().and_then(Ending::helper);
+        self.probes.pids().into_iter().chain(helper).collect()
     }
 
     fn scene(&self) -> Scene<'_> {
         let command_ended = self.command.has_ended();
         let childless = self.childless;
-        Scene { root: me(), cgroup: self.cgroup.as_ref(), command_ended, childless }
+        let (spare, cgroup) = (self.spare(), self.cgroup.as_ref());
+        Scene { root: me(), spare, cgroup, command_ended, childless }
     }
 
     /// Sleeps until something happens or is due.
@@ -347,6 +365,7 @@ impl<'a> Job<'a> {
             Some(self.next_look),
             timeout.and_then(|timeout| self.began.checked_add(timeout)),
             self.limits.as_ref().map(|_| self.next_limits),
+            self.probes.next(),
             self.log.trim_interval().map(|_| self.next_trim),
             self.ending.as_ref().and_then(|_| now.checked_add(ending::LOOK)),
             self.tee.as_ref().and_then(|_| now.checked_add(log::TEE_INTERVAL)),
@@ -364,6 +383,8 @@ impl<'a> Job<'a> {
         if let Some(socket) = &self.socket {
             polled.push(PollFd::new(socket.as_fd(), PollFlags::POLLIN));
         }
+        let probes = self.probes.descriptors();
+        polled.extend(probes.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         if let Some(stdout) = stdout {
             polled.push(PollFd::new(stdout, PollFlags::POLLOUT));
         }
@@ -376,18 +397,21 @@ impl<'a> Job<'a> {
 
     /// Takes the status of whatever ended: the command, a helper, orphans of the tree.
     fn reap(&mut self, now: Instant) {
-        let mut next = rustix::process::wait(WaitOptions::NOHANG);
-        while let Ok(Some((pid, status))) = next {
-            let pid = Pid::as_raw(Some(pid));
-            if self.command.pid() == Some(pid) {
-                self.command = Command::Ended(ExitStatus::from_raw(status.as_raw()));
-            } else if let Some(mut ending) = self.ending.take_if(|e| e.helper() == Some(pid)) {
+        let mut next = reap();
+        while let Ok(Some(reaped)) = next {
+            let Reaped { pid, status, .. } = reaped;
+            if let Some(mut ending) = self.ending.take_if(|e| e.helper() == Some(pid)) {
                 ending.examined(&self.scene(), now);
                 self.ending = Some(ending);
+            } else if !self.probes.reaped(pid, status, now) {
+                self.used.add(&reaped);
+                if self.command.pid() == Some(pid) {
+                    self.command = Command::Ended(ExitStatus::from_raw(status));
+                }
             }
-            next = rustix::process::wait(WaitOptions::NOHANG);
+            next = reap();
         }
-        self.childless = matches!(next, Err(rustix::io::Errno::CHILD));
+        self.childless = next.is_err_and(|error| error.raw_os_error() == Some(libc::ECHILD));
         if self.childless && self.command.pid().is_some() {
             self.command = Command::Vanished; // somebody else took its status
         }
@@ -403,10 +427,17 @@ impl<'a> Job<'a> {
         if self.childless {
             return Vec::new();
         }
-        tree::descendants(me(), &[]).iter().map(Process::from).collect()
+        tree::descendants(me(), &self.spare()).iter().map(Process::from).collect()
     }
 
     fn hear(&mut self, now: Instant) {
+        self.probes.hear(now);
+        for found in self.probes.found() {
+            if found.kind == Kind::Progress {
+                self.progress(found.detail.clone(), now);
+            }
+            self.looks.probed(found.kind, found.detail);
+        }
         for caught in self.signals.drain() {
             self.obey(caught, now);
         }
@@ -452,7 +483,7 @@ impl<'a> Job<'a> {
         match (caught.signal, caught.value) {
             (libc::SIGTERM, Some(1)) => {
                 let silence = human(self.last_beat.elapsed());
-                let reason = format!("no beat for {silence}");
+                let reason = format!("no beat for {silence}{}", self.probes.silence(now));
                 let cause = Cause { outcome: Outcome::Hung, reason, ended_by: by() };
                 self.end(Some(cause), now);
             }
@@ -502,6 +533,7 @@ impl<'a> Job<'a> {
         if let Some(manager) = &self.manager {
             manager.tell("STOPPING=1");
         }
+        self.probes.stop();
         let on_hang = self.config.on_hang.as_deref();
         let known = Known {
             stuck: self.looks.stuck(),
@@ -533,14 +565,15 @@ impl<'a> Job<'a> {
         }
         let silence = now.saturating_duration_since(self.last_beat);
         if self.config.end_if_stale && silence > self.config.stale {
-            let reason = format!("no evidence of life for {}", human(silence));
+            let why = self.probes.silence(now);
+            let reason = format!("no evidence of life for {}{why}", human(silence));
             self.end(Some(Cause { outcome: Outcome::Hung, reason, ended_by: None }), now);
         }
+        let spare = self.spare();
         if let Some(limits) = self.limits.as_mut().filter(|_| now >= self.next_limits) {
             self.next_limits = now + limits::LOOK;
-            if let Some(reason) =
-                limits.look(&tree::descendants(me(), &[]), self.cgroup.as_ref(), now)
-            {
+            let tree = tree::descendants(me(), &spare);
+            if let Some(reason) = limits.look(&tree, self.cgroup.as_ref(), &self.used, now) {
                 self.end(Some(Cause { outcome: Outcome::Failed, reason, ended_by: None }), now);
             }
         }
@@ -579,23 +612,36 @@ impl<'a> Job<'a> {
         if self.touched.is_some() && self.heartbeat.mtime_ns() != self.touched {
             self.looks.app("the command touched its heartbeat");
         }
-        let found = self.looks.look(&mut self.log, || tree::descendants(me(), &[]), now);
+        let spare = self.spare();
+        let tree = || tree::descendants(me(), &spare);
+        let found = self.looks.look(&mut self.log, tree, now);
         if found.again {
             self.next_look = now + evidence::AGAIN.min(self.config.interval);
         }
-        let stuck = self.looks.stuck().map(str::to_owned);
-        let turned = stuck != self.record.stuck;
+        let (stuck, trouble) = (self.looks.stuck().map(str::to_owned), self.probes.trouble());
+        let turned = stuck != self.record.stuck || trouble != self.record.trouble;
         self.record.stuck = stuck;
+        self.record.trouble = trouble;
+        let evidence = found.evidence.map(|mut evidence| {
+            evidence.detail += &self.probes.troubles(&evidence.kind);
+            evidence
+        });
         let ending = self.ending.as_ref().map(|_| Evidence {
             kind: "ending".into(),
             detail: "the run is being ended".into(),
             at: SystemTime::now(),
         });
-        if let Some(evidence) = ending.or(found.evidence) {
+        if let Some(evidence) = ending.or(evidence) {
             self.beat(evidence, now);
         } else if turned {
             self.write_heartbeat();
         }
+    }
+
+    /// Asks the probes, which is what the evidence of the next look may come from.
+    fn probe(&mut self, now: Instant) {
+        let spare = self.spare();
+        self.probes.step(|| tree::descendants(me(), &spare), now);
     }
 
     fn beat(&mut self, evidence: Evidence, now: Instant) {
@@ -650,8 +696,8 @@ impl<'a> Job<'a> {
             started_at: self.record.started_at,
             ended_at: SystemTime::now(),
             duration_s: rounded(self.began.elapsed()),
-            max_rss_bytes: limits::max_rss_of_reaped(),
-            cpu_s: Some(limits::cpu_of_reaped()),
+            max_rss_bytes: Some(self.used.max_rss),
+            cpu_s: Some(self.used.cpu.as_secs_f64()),
             log_bytes: self.log.bytes(),
             survivors,
             diagnosis,

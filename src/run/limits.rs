@@ -11,8 +11,7 @@
 use crate::os::cgroup::Cgroup;
 use crate::os::clock::ticks_per_second;
 use crate::os::process::{self, Stat};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
+use crate::os::reap::Reaped;
 use std::time::{Duration, Instant};
 
 /// Time between two looks.
@@ -45,13 +44,19 @@ impl TreeLimits {
     }
 
     /// Which limit the tree is above, now and at the last look; or that the kernel says so.
-    pub fn look(&mut self, tree: &[Stat], cgroup: Option<&Cgroup>, now: Instant) -> Option<String> {
+    pub fn look(
+        &mut self,
+        tree: &[Stat],
+        cgroup: Option<&Cgroup>,
+        dead: &Used,
+        now: Instant,
+    ) -> Option<String> {
         if let Some(reason) = self.ended_by_the_kernel(cgroup) {
             return Some(reason);
         }
         // What left the cgroup is of the tree all the same: then only the processes tell the sum.
         let cgroup = cgroup.filter(|cgroup| tree.iter().all(|stat| cgroup.holds(stat.pid)));
-        let excess = self.memory_excess(tree, cgroup).or(self.cpu_excess(tree, cgroup, now));
+        let excess = self.memory_excess(tree, cgroup).or(self.cpu_excess(tree, cgroup, dead, now));
         let before = std::mem::replace(&mut self.exceeded_before, excess.is_some());
         excess.filter(|_| before)
     }
@@ -80,12 +85,13 @@ impl TreeLimits {
         &mut self,
         tree: &[Stat],
         cgroup: Option<&Cgroup>,
+        dead: &Used,
         now: Instant,
     ) -> Option<String> {
         let limit = self.cpu?;
         let counted = cgroup.and_then(Cgroup::cpu);
         let by_cgroup = counted.is_some();
-        let seconds = counted.map_or_else(|| cpu_of(tree), |cpu| cpu.as_secs_f64());
+        let seconds = counted.unwrap_or_else(|| cpu_of(tree) + dead.cpu).as_secs_f64();
         let before = self.last_cpu.replace(Cpu { at: now, seconds, by_cgroup })?;
         if before.by_cgroup != by_cgroup {
             return None;
@@ -99,29 +105,27 @@ impl TreeLimits {
     }
 }
 
-/// CPU seconds of the tree: the living with the children they waited for, and the orphans that we
-/// did. What dies moves from one sum into the other.
-fn cpu_of(tree: &[Stat]) -> f64 {
+/// CPU time of the living, with the children they waited for. What dies moves from this sum into
+/// that of the dead, the orphans that we reaped.
+fn cpu_of(tree: &[Stat]) -> Duration {
     let living: u64 = tree.iter().map(|stat| stat.cpu_ticks).sum();
-    #[expect(clippy::cast_precision_loss, reason = "seconds of CPU, far below 2^52 ticks")]
-    let living = living as f64 / ticks_per_second() as f64;
-    living + cpu_of_reaped()
+    let per_second = u64::try_from(ticks_per_second()).unwrap_or(100).max(1);
+    Duration::from_millis(living.saturating_mul(1000) / per_second)
 }
 
-/// CPU seconds of all that this process has reaped.
-#[must_use]
-pub fn cpu_of_reaped() -> f64 {
-    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0.0, |usage| {
-        let microseconds =
-            usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-        Duration::from_micros(microseconds.unsigned_abs()).as_secs_f64()
-    })
+/// What those of the tree have used that are dead and reaped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    /// CPU time.
+    pub cpu: Duration,
+    /// The largest resident set of any of them, bytes.
+    pub max_rss: u64,
 }
 
-/// The largest resident set of any process this process has reaped, bytes.
-#[must_use]
-pub fn max_rss_of_reaped() -> Option<u64> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    u64::try_from(usage.max_rss()).ok().map(|rss| rss * unit)
+impl Used {
+    /// One more of them.
+    pub fn add(&mut self, reaped: &Reaped) {
+        self.cpu += reaped.cpu;
+        self.max_rss = self.max_rss.max(reaped.max_rss);
+    }
 }

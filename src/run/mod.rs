@@ -6,7 +6,8 @@
 //!             └────────────────────────────────────────────┘
 //! ```
 //!
-//! One thread; signals, the notify socket and standard output come in through one `poll`.
+//! One thread; signals, the notify socket, what probes answer and standard output come in through one
+//! `poll`. Only what may block a thread, a probe of files or of an address, has one of its own.
 
 pub mod config;
 pub mod command;
@@ -14,6 +15,7 @@ pub mod record;
 pub mod start;
 pub mod log;
 pub mod evidence;
+pub mod probes;
 pub mod limits;
 pub mod oom;
 pub mod ending;

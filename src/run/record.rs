@@ -57,6 +57,7 @@ pub fn first_record(config: &Config, circuit: &CircuitPolicy) -> Heartbeat {
         progress: None,
         pace: None,
         stuck: None,
+        trouble: None,
         circuit: Some(circuit.clone()),
     }
 }
@@ -72,7 +73,7 @@ fn new_run_id() -> String {
 }
 
 /// Names that mean something to one process only, and are not inherited.
-const NOT_INHERITED: [&str; 9] = [
+const NOT_INHERITED: [&str; 11] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -82,6 +83,8 @@ const NOT_INHERITED: [&str; 9] = [
     "SENTINEL_RESULT",
     "SENTINEL_ATTEMPT",
     "SENTINEL_LAST_OUTCOME",
+    "SENTINEL_PIDS",
+    "SENTINEL_PROBE",
 ];
 
 /// What the runs before tell the command, so that it can go on from a checkpoint.
@@ -102,12 +105,6 @@ pub fn environment(
     socket: Option<&NotifySocket>,
     past: Past,
 ) -> Vec<OsString> {
-    let setting = |name: &OsStr, value: &OsStr| {
-        let mut setting = name.to_owned();
-        setting.push("=");
-        setting.push(value);
-        setting
-    };
     let mut own: Vec<(&str, OsString)> = vec![
         ("SENTINEL_NAME", config.name.as_str().into()),
         ("SENTINEL_RUN_ID", record.run_id.clone().into()),
@@ -120,9 +117,26 @@ pub fn environment(
         own.push(("NOTIFY_SOCKET", socket.path().into()));
         own.push(("WATCHDOG_USEC", config.stale.as_micros().to_string().into()));
     }
+    inherited().chain(own.iter().map(|(name, value)| setting(name.as_ref(), value))).collect()
+}
+
+/// The environment of what is run beside the command: of whom it is to tell.
+#[must_use]
+pub fn surroundings(record: &Heartbeat) -> Vec<OsString> {
+    let own = [("SENTINEL_NAME", &record.name), ("SENTINEL_RUN_ID", &record.run_id)];
+    inherited().chain(own.map(|(name, value)| setting(name.as_ref(), value.as_ref()))).collect()
+}
+
+/// The caller's, without what is not for anybody else.
+pub fn inherited() -> impl Iterator<Item = OsString> {
     std::env::vars_os()
         .filter(|(name, _)| !NOT_INHERITED.iter().any(|own| name == own))
         .map(|(name, value)| setting(&name, &value))
-        .chain(own.iter().map(|(name, value)| setting(name.as_ref(), value)))
-        .collect()
+}
+
+fn setting(name: &OsStr, value: &OsStr) -> OsString {
+    let mut setting = name.to_owned();
+    setting.push("=");
+    setting.push(value);
+    setting
 }

@@ -200,6 +200,7 @@ impl Report {
             self.awaits = detail(Kind::Waiting);
             self.busy = detail(Kind::Activity).filter(|detail| detail.starts_with(BUSY));
             self.diagnosis.clone_from(&record.stuck);
+            self.reason.clone_from(&record.trouble);
         }
     }
 
@@ -225,7 +226,7 @@ impl Report {
             Judgement::Overdue(age) => Some(format!("running for {}", human(*age))),
             _ => match &seen.facts.wrapper {
                 Wrapper::Elsewhere(place) => Some(format!("it runs as {place}")),
-                _ => None,
+                _ => self.reason.take(),
             },
         };
         if self.elapsed_s.is_none() {

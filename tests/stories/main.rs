@@ -26,6 +26,7 @@ mod lost;
 mod notify;
 mod outcomes;
 mod pace;
+mod probes;
 mod rough_callers;
 mod strangers;
 mod watching;
