@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::scene::{Running, Scene, until};
+use crate::scene::{Mount, Running, Scene, has, is_root, skip, until};
 
 const QUICK: &str = "--heartbeat-interval 100ms --grace 300ms";
 /// Each probe has as long to answer: on a busy machine, too, that must do for what does answer.
@@ -450,4 +451,37 @@ fn the_kill_of_a_job_with_probes_takes_no_longer() {
     let done = wrapper.wait().exits(143);
     assert!(done.took < Duration::from_secs(20), "{:?}", done.took);
     scene.nothing_is_left();
+}
+
+#[test]
+fn a_dead_mount_holds_nothing_up_and_is_asked_only_once() {
+    let name = "a_dead_mount_holds_nothing_up_and_is_asked_only_once";
+    if !is_root() || !has("bindfs") || !Path::new("/dev/fuse").exists() {
+        return skip(name, "bindfs is not installed, or may not mount");
+    }
+    let scene = Scene::new();
+    let (real, seen) = (scene.path("real"), scene.path("seen"));
+    fs::create_dir(&real).unwrap();
+    fs::write(real.join("part"), "1234").unwrap();
+    let Some(mount) = Mount::at(&seen, &format!("bindfs {}", real.display())) else {
+        return skip(name, "bindfs may not mount");
+    };
+    let server = scene.members().into_iter().find(|it| it.command_line().starts_with("bindfs "));
+    let server = server.expect("bindfs runs");
+    let pattern = format!("{}/*", seen.display());
+    let options = "--stale 20s --beat-on auto,alive";
+    let wrapper = start(&scene, options, ["--progress-file", &pattern], "exec sleep 1007");
+    until("the files were seen", || {
+        scene.heartbeat("job").is_some_and(|record| record["progress"] == json!("1 file, 4 B"))
+    });
+    server.signal(rustix::process::Signal::STOP);
+    evidence(&scene, "alive", "; progress: has not answered for ");
+    evidence(&scene, "alive", ", 3 failures in a row");
+    let threads = fs::read_dir(format!("/proc/{}/task", wrapper.pid())).unwrap().count();
+    assert_eq!(threads, 2);
+    scene.stop("job");
+    wrapper.wait();
+    server.signal(rustix::process::Signal::CONT);
+    mount.unmount();
+    server.is_gone();
 }
