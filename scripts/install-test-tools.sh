@@ -16,14 +16,20 @@ tools=(
     python3:python3
     tmux:tmux
     systemd-notify:systemd
+    sqlite3:sqlite3
+    psql:postgresql-client
+    initdb:postgresql
+    nginx:nginx-light
     setpriv:util-linux
 )
-PATH=$PATH:/usr/sbin:/sbin
+# Debian keeps the server's programs of PostgreSQL out of the search path, one directory a version.
+search_path() { PATH+=:/usr/sbin:/sbin$(printf ':%s' /usr/lib/postgresql/*/bin); }
+search_path
 
-# A Linux with cgroup v2 of its own. Not every distribution or architecture has it.
-if apt-cache show user-mode-linux >/dev/null 2>&1; then
-    tools+=(linux.uml:user-mode-linux)
-fi
+# A Linux with cgroup v2 of its own, on the architectures that have it.
+case $(dpkg --print-architecture 2>/dev/null) in
+    amd64 | i386) tools+=(linux.uml:user-mode-linux) ;;
+esac
 
 absent=()
 for tool in "${tools[@]}"; do
@@ -37,9 +43,28 @@ if ((${#absent[@]})); then
         sudo -n true || { echo "needs root, or sudo without a password, to install: ${absent[*]}" >&2; exit 1; }
     fi
     echo "installing: ${absent[*]}"
+    # The tests start their own servers: what is installed may not come up as a service, neither
+    # now nor at the next boot, and a database cluster of the machine is not made.
+    policy=/usr/sbin/policy-rc.d
+    no_cluster=/etc/postgresql-common/createcluster.d/none-for-tests.conf
+    made=("$no_cluster")
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+        "${as_root[@]}" chmod 755 "$policy"
+        made+=("$policy")
+    fi
+    "${as_root[@]}" mkdir -p "${no_cluster%/*}"
+    echo 'create_main_cluster = false' | "${as_root[@]}" tee "$no_cluster" >/dev/null
+    trap '"${as_root[@]}" rm -f "${made[@]}"' EXIT
+
     "${as_root[@]}" apt-get -qq update
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "${absent[@]}" >/dev/null
+    if [[ " ${absent[*]} " == *" nginx-light "* ]]; then
+        "${as_root[@]}" update-rc.d nginx disable >/dev/null
+    fi
+    "${as_root[@]}" rm -f "${made[@]}"
+    search_path
 fi
 
 scratch=$(mktemp -d)
@@ -48,7 +73,7 @@ clean_up() {
     rm -rf "$scratch"
 }
 trap clean_up EXIT
-mkdir "$scratch/real" "$scratch/bound"
+mkdir "$scratch/real" "$scratch/bound" "$scratch/server"
 truncate -s 320M "$scratch/image"
 
 failed=0
@@ -75,5 +100,22 @@ if command -v linux.uml >/dev/null; then
 fi
 # Outside a service it has nobody to notify and says so; that it starts is enough.
 try systemd-notify systemd-notify --version
+try sqlite3 sqlite3 :memory: 'select 1'
+try psql psql --version
+# The server refuses to work as root.
+not_root=()
+if ((EUID == 0)); then
+    not_root=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+    chown nobody "$scratch/server"
+    chmod 711 "$scratch"
+fi
+try "postgresql, setpriv" "${not_root[@]}" "$(command -v initdb)" -D "$scratch/server" -A trust -N
+mkdir -p "$scratch/web"
+cat >"$scratch/web/conf" <<END
+pid $scratch/web/pid;
+events {}
+http { client_body_temp_path $scratch/web/body; }
+END
+try nginx nginx -t -p "$scratch/web/" -c conf -e stderr
 
 exit "$failed"
