@@ -27,6 +27,8 @@ mod notify;
 mod outcomes;
 mod pace;
 mod probes;
+mod real_probes;
 mod rough_callers;
+mod servers;
 mod strangers;
 mod watching;
