@@ -21,6 +21,7 @@ tools=(
     initdb:postgresql
     nginx:nginx-light
     setpriv:util-linux
+    curl:curl
 )
 # Debian keeps the server's programs of PostgreSQL out of the search path, one directory a version.
 search_path() { PATH+=:/usr/sbin:/sbin$(printf ':%s' /usr/lib/postgresql/*/bin); }
@@ -116,6 +117,7 @@ pid $scratch/web/pid;
 events {}
 http { client_body_temp_path $scratch/web/body; }
 END
+try curl curl --version
 try nginx nginx -t -p "$scratch/web/" -c conf -e stderr
 
 exit "$failed"

@@ -142,9 +142,36 @@ fn rows_that_grow_in_postgres_are_progress_until_a_lock_stops_them() {
     // The count can still be read: the lock is only against who writes.
     let session = lock(&scene, &server, "exclusive");
     let rows = server.sql(&scene, "select count(*) from t");
-    let still = format!("progress: {rows}, for ");
+    let still = format!("progress: {rows}, unchanged for ");
     becomes_hung(&scene, "load", wrapper, &[&still], &[session.pid()]);
     assert_eq!(server.sql(&scene, "select count(*) from t"), rows);
+}
+
+#[test]
+fn a_load_in_one_transaction_has_a_table_that_grows_in_size() {
+    let scene = Scene::new();
+    let Some(server) = Postgres::start("a_load_in_one_transaction_has_a_table_that_grows_in_size")
+    else {
+        return;
+    };
+    server.sql(&scene, "create table t (n text)");
+    // Nobody sees a row before the end, but everybody the pages that they fill.
+    let script = "
+        { echo 'begin;'
+          until [ -e enough ]; do
+              echo \"insert into t values (repeat('x', 1900));\"; sleep 0.02
+          done
+          sleep 973
+        } | psql -q";
+    let size = "psql -Atc \"select pg_relation_size('t')\"";
+    let run = scene.run(COMMANDS).args(["--progress-cmd", size, "load", "--", "sh", "-c", script]);
+    let wrapper = server.client(run).start();
+    scene.is_up_as("load", &wrapper);
+    progresses_to(&scene, "load", 3 * 8192);
+    scene.beats("load", 3);
+    assert_eq!(server.sql(&scene, "select count(*) from t"), "0");
+    fs::write(scene.path("enough"), "").unwrap();
+    becomes_hung(&scene, "load", wrapper, &["progress: "], &[]);
 }
 
 #[test]
@@ -273,7 +300,7 @@ fn rows_that_grow_in_sqlite_are_progress_until_a_lock_stops_them() {
     std::io::Write::write_all(&mut said, b"begin immediate; select 'locked';\n").unwrap();
     other.until_it_says("locked");
     let rows = scene.command(count).finish().exits(0).stdout;
-    let still = format!("progress: {}, for ", rows.trim_end());
+    let still = format!("progress: {}, unchanged for ", rows.trim_end());
     becomes_hung(&scene, "load", wrapper, &[&still], &[other.pid()]);
     assert_eq!(scene.command(count).finish().exits(0).stdout, rows);
 }
@@ -314,7 +341,7 @@ fn growing_csv_files_are_progress_and_a_busy_loop_is_none() {
     let (many, bytes) = (written.len(), written.iter().sum::<u64>());
     assert!(bytes >= 1024, "{bytes}");
     let (whole, tenth) = (bytes / 1024, bytes % 1024 * 10 / 1024);
-    let still = format!("progress: {many} files, {whole}.{tenth} KiB, for ");
+    let still = format!("progress: {many} files, {whole}.{tenth} KiB, unchanged for ");
     becomes_hung(&scene, "export", wrapper, &[&still], &[]);
 }
 
