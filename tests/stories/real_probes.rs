@@ -399,7 +399,7 @@ fn a_health_page_that_recovers_after_two_failures_is_never_hung() {
     until("it failed often", || nginx.answered("flaky", 503) >= 12);
     assert!(nginx.answered("flaky", 200) >= 4);
     // Its failures are told, and it goes on beating.
-    evidence_says(&scene, "client", &["HTTP 503 ("]);
+    evidence_says(&scene, "client", &["HTTP 503 (2 of 3 failures)"]);
     evidence_says(&scene, "client", &["HTTP 200"]);
     evidence_is(&scene, "client", "health");
     scene.beats("client", 5);
