@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use ureq::http::Uri;
 
 /// The files that match a pattern, as a whole.
@@ -13,8 +13,8 @@ pub struct Files {
     pub count: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// The newest change.
-    pub newest: Option<SystemTime>,
+    /// When each was changed, folded into one number.
+    changes: u64,
 }
 
 impl Files {
@@ -22,7 +22,7 @@ impl Files {
     #[must_use]
     pub fn mark(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (self.count, self.bytes, self.newest).hash(&mut hasher);
+        (self.count, self.bytes, self.changes).hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -30,6 +30,9 @@ impl Files {
 /// Why this is no pattern; `None` if it is one.
 #[must_use]
 pub fn bad_pattern(pattern: &str) -> Option<String> {
+    if pattern.contains('{') {
+        return Some("braces are the shell's: expected a pattern of *, ?, [] and **".to_owned());
+    }
     glob::Pattern::new(pattern).err().map(|error| error.to_string())
 }
 
@@ -57,7 +60,9 @@ pub fn files(pattern: &str) -> io::Result<Files> {
             Ok(meta) => {
                 found.count += 1;
                 found.bytes = found.bytes.saturating_add(meta.len());
-                found.newest = found.newest.max(meta.modified().ok());
+                let mut hasher = DefaultHasher::new();
+                (found.changes, meta.modified().ok()).hash(&mut hasher);
+                found.changes = hasher.finish(); // glob gives them in one order
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {} // went just now
             Err(error) => unread = Some(error),

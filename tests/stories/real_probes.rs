@@ -220,7 +220,6 @@ fn a_long_statement_is_waited_for(story: &str, host: impl Fn(&Postgres) -> (Stri
 }
 
 #[test]
-#[ignore = "waits for the stuck rule"]
 fn a_long_statement_over_tcp_is_waited_for() {
     a_long_statement_is_waited_for("a_long_statement_over_tcp_is_waited_for", |server| {
         (server.address.ip().to_string(), server.address.to_string())
@@ -228,7 +227,6 @@ fn a_long_statement_over_tcp_is_waited_for() {
 }
 
 #[test]
-#[ignore = "waits for the stuck rule"]
 fn a_long_statement_over_a_socket_is_waited_for() {
     a_long_statement_is_waited_for("a_long_statement_over_a_socket_is_waited_for", |server| {
         let socket = server.home().join(format!(".s.PGSQL.{}", server.address.port()));
@@ -256,7 +254,8 @@ fn a_person_sees_the_rows_that_a_detached_load_has_written() {
 
     let told = scene.watched("--max-wait 100ms load").exits(5);
     let line = told.stdout.lines().next().unwrap();
-    let rows = line.strip_suffix(" rows").and_then(|line| number(line.rsplit(' ').next()?));
+    // With the rate behind them, once there is one.
+    let rows = line.split(" rows").next().and_then(|line| number(line.rsplit(' ').next()?));
     assert!(line.starts_with("running  load  for ") && rows >= Some(5), "{line}");
     let seen = runs(&scene, "load");
     let progress = seen["progress"].as_str().unwrap();

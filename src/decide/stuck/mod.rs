@@ -378,11 +378,14 @@ fn moved_by(tree: &Snapshot, thread: &Thread, object: &Object, call: &str) -> An
         Thing::Peer { peer: 0, .. } => {
             Outside("waits for its connection to be accepted".to_owned(), Rank::Named, false)
         }
-        Thing::Peer { inode, peer, .. } => shared(
+        Thing::Peer { name, inode, peer, .. } => shared(
             tree,
             End::Socket(*peer),
             tree.holders.as_ref().is_some_and(|holders| holders.passed_in.contains(inode)),
-            &|who| format!("waits for {who} (unix socket)"),
+            &|who| match name.as_str() {
+                "" => format!("waits for {who} (unix socket)"),
+                name => format!("waits for {who} (unix socket {name})"),
+            },
             "waits on a socket whose other end is in this job",
         ),
         Thing::Eventfd(id) => match &tree.holders {

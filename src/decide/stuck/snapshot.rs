@@ -124,6 +124,8 @@ pub enum Thing {
     },
     /// A Unix socket with a peer.
     Peer {
+        /// The name that one of the two is bound to; empty: none.
+        name: String,
         /// Its own inode.
         inode: u64,
         /// The peer's; 0: not accepted yet.

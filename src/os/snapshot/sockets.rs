@@ -15,8 +15,10 @@ use std::path::Path;
 pub struct Sockets(Option<HashMap<u64, Unix>>);
 
 /// A Unix socket.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Unix {
+    /// A path, or an abstract name after an `@`.
+    name: String,
     kind: u8,
     state: u8,
     peer: Option<u64>,
@@ -52,11 +54,15 @@ impl Sockets {
 
     /// What the socket behind descriptor `fd` of a thread is.
     pub fn socket(&mut self, path: &Path, fd: i32, inode: u64, direct: bool) -> Thing {
-        let Some(unix) = self.known().get(&inode) else {
+        let Some(unix) = self.known().get(&inode).cloned() else {
             return Thing::Open(address(path, inode).unwrap_or("waits on a socket".to_owned()));
         };
         match unix.peer {
             Some(peer) => Thing::Peer {
+                name: match self.known().get(&peer) {
+                    Some(other) if unix.name.is_empty() => other.name.clone(),
+                    _ => unix.name,
+                },
                 inode,
                 peer,
                 gone: peer == 0 && unix.shutdown == 3,
@@ -66,7 +72,7 @@ impl Sockets {
                 Thing::Open("waits for a connection (unix socket)".to_owned())
             }
             None if unix.state == ESTABLISHED && unix.shutdown == 3 => {
-                Thing::Peer { inode, peer: 0, gone: true, limited: false }
+                Thing::Peer { name: unix.name, inode, peer: 0, gone: true, limited: false }
             }
             None if unix.kind == DATAGRAM => {
                 Thing::Open("waits for a message (unix socket)".to_owned())
@@ -96,7 +102,7 @@ fn unix_sockets() -> Option<HashMap<u64, Unix>> {
     /// `linux/netlink.h`, `linux/sock_diag.h`, `linux/unix_diag.h`
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const REQUEST_DUMP: u16 = 0x301;
-    const SHOW_PEER_AND_QUEUE: u32 = 0x14;
+    const SHOW_NAME_PEER_QUEUE: u32 = 0x15;
     const DONE: u16 = 3;
     const FAILED: u16 = 2;
 
@@ -119,7 +125,7 @@ fn unix_sockets() -> Option<HashMap<u64, Unix>> {
     request.extend([1, 0, 0, 0]); // AF_UNIX
     request.extend(u32::MAX.to_ne_bytes());
     request.extend(0_u32.to_ne_bytes());
-    request.extend(SHOW_PEER_AND_QUEUE.to_ne_bytes());
+    request.extend(SHOW_NAME_PEER_QUEUE.to_ne_bytes());
     request.extend([0; 8]);
     rustix::net::send(&socket, &request, SendFlags::empty()).ok()?;
 
@@ -153,6 +159,7 @@ fn message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 
 /// `unix_diag_msg`: family, type, state, pad, inode, cookie; then attributes.
 fn unix(body: &[u8]) -> Option<(u64, Unix)> {
+    const NAME: u16 = 0;
     const PEER: u16 = 2;
     const QUEUE: u16 = 4;
     const SHUTDOWN: u16 = 6;
@@ -165,6 +172,10 @@ fn unix(body: &[u8]) -> Option<(u64, Unix)> {
         let kind = u16::from_ne_bytes([rest[2], rest[3]]);
         let value = rest.get(4..length)?;
         match kind {
+            NAME => {
+                found.name =
+                    String::from_utf8_lossy(value).trim_end_matches('\0').replace('\0', "@");
+            }
             PEER => found.peer = number(value).map(u64::from),
             QUEUE => found.unread = number(value)?,
             SHUTDOWN => found.shutdown = *value.first()?,
@@ -269,10 +280,10 @@ mod tests {
         let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
         let inode = |fd: i32| std::fs::metadata(format!("/proc/self/fd/{fd}")).unwrap().ino();
         let known = unix_sockets().expect("sock_diag answers");
-        let found = known[&inode(one.as_raw_fd())];
+        let found = &known[&inode(one.as_raw_fd())];
         assert_eq!(found.peer, Some(inode(other.as_raw_fd())));
         drop(other);
-        let gone = unix_sockets().unwrap()[&inode(one.as_raw_fd())];
+        let gone = unix_sockets().unwrap()[&inode(one.as_raw_fd())].clone();
         assert_eq!((gone.peer.unwrap_or(0), gone.shutdown), (0, 3));
     }
 }
