@@ -1,0 +1,231 @@
+//! One case from its start to what became of it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::case::{self, Case, Kind};
+use super::stage::{self, Stage, a_moment};
+
+/// What became of a case.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// Stuck, and called hung after so long, with this diagnosis.
+    Found(Duration, String),
+    /// Stuck, and not called hung, or not with the right words; why, as far as is known.
+    Missed(String),
+    /// Missed as expected, for this reason.
+    Unprovable(String),
+    /// Healthy, and left alone; what it was said to wait for.
+    Untouched(String),
+    /// Healthy, and ended or called stuck, with this diagnosis.
+    Killed(String),
+    CalledStuck(String),
+    /// It did not do what it is there for.
+    Broken(String),
+    /// It cannot be played here.
+    Skipped(String),
+}
+
+/// How long a case may take to start, on a machine that has much else to do.
+const START: Duration = Duration::from_secs(60);
+/// Two looks and a margin: a healthy case is watched for so long after it could be stale.
+const LONGER: Duration = Duration::from_secs(4);
+/// A stuck case has so long after it could be stale.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Plays all cases at once; they have little to do.
+pub fn all(stage: &Stage, cases: &[Case], round: u32) -> Vec<End> {
+    let errors = case::compile(cases);
+    let skip = |case: &Case, why: String| {
+        if round == 1 {
+            stage::skip(&case.name, &why);
+        }
+        End::Skipped(why)
+    };
+    std::thread::scope(|scope| {
+        let playing: Vec<_> = cases
+            .iter()
+            .zip(errors)
+            .map(|(case, error)| {
+                scope.spawn(move || {
+                    let tool = case.needs.iter().find(|tool| !case::has(&stage.path, tool));
+                    match (tool, error) {
+                        (Some(tool), _) => skip(case, format!("needs {tool}")),
+                        (None, Some(error)) => End::Broken(error),
+                        (None, None) => match &case.root {
+                            Some(why) if case.kind == Kind::Healthy && !stage.is_root() => {
+                                skip(case, format!("needs root: {why}"))
+                            }
+                            _ => play(stage, case),
+                        },
+                    }
+                })
+            })
+            .collect();
+        playing.into_iter().map(|case| case.join().expect("a case is played to its end")).collect()
+    })
+}
+
+/// A job under way, ended when dropped.
+struct Job {
+    wrapper: Child,
+}
+
+impl Job {
+    fn is_over(&mut self) -> bool {
+        !matches!(self.wrapper.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        const GRACE: Duration = Duration::from_secs(20);
+        if self.is_over() {
+            return;
+        }
+        // The number is ours until the child was waited for.
+        let _ = kill_process(Pid::from_child(&self.wrapper), Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        while !self.is_over() {
+            if Instant::now() >= deadline {
+                let _ = self.wrapper.kill();
+                let _ = self.wrapper.wait();
+            }
+            a_moment();
+        }
+    }
+}
+
+fn play(stage: &Stage, case: &Case) -> End {
+    let place = stage.place();
+    let file = stage.readable(&case.file, &place);
+    let program = stage.readable(&case.program(), &place);
+    let quoted = |path: &Path| format!("'{}'", path.display());
+    let filled =
+        |line: &str| line.replace("{file}", &quoted(&file)).replace("{program}", &quoted(&program));
+    let path = |name: &str| place.join(name).display().to_string();
+
+    let companion = match &case.outside {
+        None => None,
+        Some(line) => {
+            let dir = path("outside");
+            let arguments = ["--dir", &dir, "--beat-on", "alive", "--grace", "1s", "-q", "outside"];
+            let started = stage.start(&place, &arguments, &filled(line));
+            let mut job = Job { wrapper: started.expect("sentinel-run can be started") };
+            let ready = place.join("home/ready");
+            if let Err(why) = appears(&ready, &ready, &mut job) {
+                let log = tail(&place.join("outside/outside.log"));
+                return End::Broken(format!("its companion {why}: {log}"));
+            }
+            Some(job)
+        }
+    };
+
+    let (dir, stale) = (path("jobs"), format!("{}ms", stage.stale.as_millis()));
+    let arguments = ["--dir", &dir, "--heartbeat-interval", "1s", "--stale", &stale];
+    let arguments = [&arguments[..], &["--end-if-stale", "--grace", "1s", "-q", "job"]].concat();
+    let started = stage.start(&place, &arguments, &filled(&case.run));
+    let mut job = Job { wrapper: started.expect("sentinel-run can be started") };
+    let log = place.join("jobs/job.log");
+    let end = match appears(&place.join("home/up"), &log, &mut job) {
+        Err(why) => End::Broken(format!("{why}: {}", tail(&log))),
+        Ok(()) => watch(stage, case, &place.join("jobs"), &mut job),
+    };
+    drop(job);
+    drop(companion);
+    end
+}
+
+/// Waits for one file to be there, or for the other to have content.
+fn appears(file: &Path, or: &Path, job: &mut Job) -> Result<(), String> {
+    let deadline = Instant::now() + START;
+    loop {
+        if file.exists() || fs::metadata(or).is_ok_and(|meta| meta.len() > 0) {
+            return Ok(());
+        }
+        if job.is_over() {
+            return Err("ended before it was up".to_owned());
+        }
+        if Instant::now() >= deadline || stage::interrupted() {
+            return Err("is not up".to_owned());
+        }
+        a_moment();
+    }
+}
+
+fn watch(stage: &Stage, case: &Case, dir: &Path, job: &mut Job) -> End {
+    let expected = case.unprovable.clone().or_else(|| {
+        let for_user = case.root.clone();
+        for_user.filter(|_| !stage.is_root())
+    });
+    let lacks = |text: &str| case.says.clone().filter(|words| !text.contains(&**words));
+    let begun = Instant::now();
+    let bound = match (case.kind, &expected) {
+        (Kind::Stuck, None) => stage.stale + PATIENCE,
+        _ => stage.stale + LONGER,
+    };
+    let (mut awaited, mut called) = (String::new(), None);
+    while begun.elapsed() < bound && !stage::interrupted() {
+        let over = job.is_over();
+        if let Some(record) = json(&dir.join("job.heartbeat")) {
+            called = called.or_else(|| record["stuck"].as_str().map(str::to_owned));
+            let evidence = &record["evidence"];
+            if evidence["kind"] == "waiting" || awaited.is_empty() {
+                awaited = text(&evidence["detail"]);
+            }
+        }
+        if over {
+            let Some(result) = json(&dir.join("job.result")) else {
+                return End::Broken("its wrapper died".to_owned());
+            };
+            let diagnosis = text(&result["diagnosis"]);
+            return match (text(&result["outcome"]).as_str(), case.kind) {
+                ("hung", Kind::Healthy) => End::Killed(diagnosis),
+                ("hung", Kind::Stuck) if diagnosis.is_empty() => {
+                    End::Missed("called hung, without a diagnosis".to_owned())
+                }
+                ("hung", Kind::Stuck) => match lacks(&diagnosis) {
+                    None => End::Found(begun.elapsed(), diagnosis),
+                    Some(words) => {
+                        End::Missed(format!("called hung, but not with {words:?}: {diagnosis}"))
+                    }
+                },
+                (outcome, _) => {
+                    let (reason, said) = (text(&result["reason"]), tail(&dir.join("job.log")));
+                    End::Broken(format!("it was to wait, but {outcome}: {reason}: {said}"))
+                }
+            };
+        }
+        a_moment();
+    }
+    match (case.kind, expected, called) {
+        (Kind::Stuck, Some(why), _) => End::Unprovable(why),
+        (Kind::Stuck, None, None) => End::Missed(format!("last evidence: {awaited}")),
+        (Kind::Stuck, None, Some(why)) => End::Missed(format!("called stuck, not ended: {why}")),
+        (Kind::Healthy, _, Some(why)) => End::CalledStuck(why),
+        (Kind::Healthy, _, None) => match lacks(&awaited) {
+            None => End::Untouched(awaited),
+            Some(words) => End::Broken(format!("{words:?} is not said to be awaited: {awaited}")),
+        },
+    }
+}
+
+fn json(file: &Path) -> Option<Value> {
+    serde_json::from_slice(&fs::read(file).ok()?).ok()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The end of what a program said.
+fn tail(log: &Path) -> String {
+    let text = String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = text.lines().rev().take(4).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
+}

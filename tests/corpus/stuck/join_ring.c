@@ -1,0 +1,20 @@
+// corpus: stuck
+// what: three threads join each other in a ring, which the C library does not notice
+#include "corpus.h"
+
+static pthread_t ids[3];
+
+static void *join_next(void *number) {
+    long own = (long)number;
+    while (!ids[(own + 1) % 3]) sched_yield();
+    pthread_join(ids[(own + 1) % 3], NULL);
+    return NULL;
+}
+
+int main(void) {
+    ids[0] = pthread_self();
+    ids[1] = thread(join_next, (void *)1);
+    ids[2] = thread(join_next, (void *)2);
+    up();
+    join_next((void *)0);
+}
