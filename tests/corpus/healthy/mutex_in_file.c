@@ -1,0 +1,19 @@
+// corpus: healthy
+// what: a mutex in a mapped file is held by a process outside
+// outside: {program} outside
+#include "corpus.h"
+
+int main(int argc, char **argv) {
+    pthread_mutex_t *mutex = shared_memory("mutex", 4096);
+    if (is_outside(argc, argv)) {
+        pthread_mutexattr_t attributes;
+        pthread_mutexattr_init(&attributes);
+        pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+        pthread_mutex_init(mutex, &attributes);
+        pthread_mutex_lock(mutex);
+        ready();
+        rest();
+    }
+    up();
+    pthread_mutex_lock(mutex);
+}
