@@ -22,6 +22,22 @@ tools=(
     nginx:nginx-light
     setpriv:util-linux
     curl:curl
+    # The corpus: its languages, and what its cases call.
+    cc:gcc
+    perl:perl
+    tclsh:tcl
+    zsh:zsh
+    node:nodejs
+    javac:default-jdk-headless
+    make:make
+    gdb:gdb
+    inotifywait:inotify-tools
+    script:bsdutils
+)
+# library file:package
+libraries=(
+    /usr/include/stdlib.h:libc6-dev
+    /usr/share/perl/5*/Thread/Queue.pm:perl
 )
 # Debian keeps the server's programs of PostgreSQL out of the search path, one directory a version.
 search_path() { PATH+=:/usr/sbin:/sbin$(printf ':%s' /usr/lib/postgresql/*/bin); }
@@ -35,6 +51,9 @@ esac
 absent=()
 for tool in "${tools[@]}"; do
     command -v "${tool%%:*}" >/dev/null || absent+=("${tool#*:}")
+done
+for file in "${libraries[@]}"; do
+    compgen -G "${file%%:*}" >/dev/null || absent+=("${file#*:}")
 done
 
 if ((${#absent[@]})); then
@@ -119,5 +138,17 @@ http { client_body_temp_path $scratch/web/body; }
 END
 try curl curl --version
 try nginx nginx -t -p "$scratch/web/" -c conf -e stderr
+printf '#include <pthread.h>\nint main(void) { return 0; }\n' >"$scratch/c.c"
+try cc cc -pthread -o "$scratch/c" "$scratch/c.c" -lrt
+try "cc, 32 bits" cc -m32 -c -ffreestanding -nostdlib -o "$scratch/c32" -x c /dev/null
+try perl perl -Mthreads -MThread::Queue -e 1
+try tclsh tclsh /dev/null
+try zsh zsh -f -c :
+try node node -e 0
+try javac javac -version
+try make make --version
+try gdb gdb -nx -batch -ex quit
+try inotifywait sh -c 'inotifywait -q -t 1 -e create "$1"; [ $? = 2 ]' sh "$scratch/real" # 2: nothing within 1 s
+try script script -q -c true "$scratch/typescript"
 
 exit "$failed"

@@ -117,6 +117,11 @@ impl Case {
         self.language == "C"
     }
 
+    /// The words that should be in a text about it, and are not.
+    pub fn missing_in(&self, text: &str) -> Option<&str> {
+        self.says.as_deref().filter(|words| !text.contains(words))
+    }
+
     /// Where the compiled program is, or would be.
     pub fn program(&self) -> PathBuf {
         let name = self.name.replace('/', "-").replace(".c", "");

@@ -38,6 +38,9 @@ const LONGER: Duration = Duration::from_secs(4);
 /// A stuck case has so long after it could be stale.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A heartbeat is read this often, several times for each that is written.
+const LOOK: Duration = Duration::from_millis(300);
+
 /// Plays all cases at once; they have little to do.
 pub fn all(stage: &Stage, cases: &[Case], round: u32) -> Vec<End> {
     let errors = case::compile(cases);
@@ -105,9 +108,10 @@ fn play(stage: &Stage, case: &Case) -> End {
     let place = stage.place();
     let file = stage.readable(&case.file, &place);
     let program = stage.readable(&case.program(), &place);
-    let quoted = |path: &Path| format!("'{}'", path.display());
-    let filled =
-        |line: &str| line.replace("{file}", &quoted(&file)).replace("{program}", &quoted(&program));
+    let fill = |line: &str| {
+        let quoted = |path: &Path| format!("'{}'", path.display());
+        line.replace("{file}", &quoted(&file)).replace("{program}", &quoted(&program))
+    };
     let path = |name: &str| place.join(name).display().to_string();
 
     let companion = match &case.outside {
@@ -115,7 +119,7 @@ fn play(stage: &Stage, case: &Case) -> End {
         Some(line) => {
             let dir = path("outside");
             let arguments = ["--dir", &dir, "--beat-on", "alive", "--grace", "1s", "-q", "outside"];
-            let started = stage.start(&place, &arguments, &filled(line));
+            let started = stage.start(&place, &arguments, &fill(line));
             let mut job = Job { wrapper: started.expect("sentinel-run can be started") };
             let ready = place.join("home/ready");
             if let Err(why) = appears(&ready, &ready, &mut job) {
@@ -129,7 +133,7 @@ fn play(stage: &Stage, case: &Case) -> End {
     let (dir, stale) = (path("jobs"), format!("{}ms", stage.stale.as_millis()));
     let arguments = ["--dir", &dir, "--heartbeat-interval", "1s", "--stale", &stale];
     let arguments = [&arguments[..], &["--end-if-stale", "--grace", "1s", "-q", "job"]].concat();
-    let started = stage.start(&place, &arguments, &filled(&case.run));
+    let started = stage.start(&place, &arguments, &fill(&case.run));
     let mut job = Job { wrapper: started.expect("sentinel-run can be started") };
     let log = place.join("jobs/job.log");
     let end = match appears(&place.join("home/up"), &log, &mut job) {
@@ -158,60 +162,71 @@ fn appears(file: &Path, or: &Path, job: &mut Job) -> Result<(), String> {
     }
 }
 
+/// Watches a case that is up, until it is over or its time is.
 fn watch(stage: &Stage, case: &Case, dir: &Path, job: &mut Job) -> End {
-    let expected = case.unprovable.clone().or_else(|| {
-        let for_user = case.root.clone();
-        for_user.filter(|_| !stage.is_root())
-    });
-    let lacks = |text: &str| case.says.clone().filter(|words| !text.contains(&**words));
+    let for_user = case.root.as_ref().filter(|_| !stage.is_root());
+    let expected = case.unprovable.as_ref().or(for_user);
     let begun = Instant::now();
-    let bound = match (case.kind, &expected) {
+    let bound = match (case.kind, expected) {
         (Kind::Stuck, None) => stage.stale + PATIENCE,
         _ => stage.stale + LONGER,
     };
+    // What it was last said to wait for, and why it was ever called stuck.
     let (mut awaited, mut called) = (String::new(), None);
-    while begun.elapsed() < bound && !stage::interrupted() {
+    let mut next_look = begun;
+    loop {
+        let in_vain = begun.elapsed() >= bound || stage::interrupted();
         let over = job.is_over();
-        if let Some(record) = json(&dir.join("job.heartbeat")) {
-            called = called.or_else(|| record["stuck"].as_str().map(str::to_owned));
-            let evidence = &record["evidence"];
-            if evidence["kind"] == "waiting" || awaited.is_empty() {
-                awaited = text(&evidence["detail"]);
+        if over || in_vain || Instant::now() >= next_look {
+            next_look = Instant::now() + LOOK;
+            if let Some(record) = json(&dir.join("job.heartbeat")) {
+                called = called.or_else(|| record["stuck"].as_str().map(str::to_owned));
+                let evidence = &record["evidence"];
+                if evidence["kind"] == "waiting" || awaited.is_empty() {
+                    awaited = text(&evidence["detail"]);
+                }
             }
         }
         if over {
-            let Some(result) = json(&dir.join("job.result")) else {
-                return End::Broken("its wrapper died".to_owned());
-            };
-            let diagnosis = text(&result["diagnosis"]);
-            return match (text(&result["outcome"]).as_str(), case.kind) {
-                ("hung", Kind::Healthy) => End::Killed(diagnosis),
-                ("hung", Kind::Stuck) if diagnosis.is_empty() => {
-                    End::Missed("called hung, without a diagnosis".to_owned())
-                }
-                ("hung", Kind::Stuck) => match lacks(&diagnosis) {
-                    None => End::Found(begun.elapsed(), diagnosis),
-                    Some(words) => {
-                        End::Missed(format!("called hung, but not with {words:?}: {diagnosis}"))
-                    }
-                },
-                (outcome, _) => {
-                    let (reason, said) = (text(&result["reason"]), tail(&dir.join("job.log")));
-                    End::Broken(format!("it was to wait, but {outcome}: {reason}: {said}"))
-                }
-            };
+            return over_after(begun.elapsed(), case, dir);
+        }
+        if in_vain {
+            break;
         }
         a_moment();
     }
     match (case.kind, expected, called) {
-        (Kind::Stuck, Some(why), _) => End::Unprovable(why),
+        (Kind::Stuck, Some(why), _) => End::Unprovable(why.clone()),
         (Kind::Stuck, None, None) => End::Missed(format!("last evidence: {awaited}")),
         (Kind::Stuck, None, Some(why)) => End::Missed(format!("called stuck, not ended: {why}")),
         (Kind::Healthy, _, Some(why)) => End::CalledStuck(why),
-        (Kind::Healthy, _, None) => match lacks(&awaited) {
+        (Kind::Healthy, _, None) => match case.missing_in(&awaited) {
             None => End::Untouched(awaited),
             Some(words) => End::Broken(format!("{words:?} is not said to be awaited: {awaited}")),
         },
+    }
+}
+
+/// What it means that a case is over: none ends by itself.
+fn over_after(time: Duration, case: &Case, dir: &Path) -> End {
+    let Some(result) = json(&dir.join("job.result")) else {
+        return End::Broken("its wrapper died".to_owned());
+    };
+    let diagnosis = text(&result["diagnosis"]);
+    if result["outcome"] != "hung" {
+        let (outcome, reason) = (text(&result["outcome"]), text(&result["reason"]));
+        let said = tail(&dir.join("job.log"));
+        return End::Broken(format!("it was to wait, but {outcome}: {reason}: {said}"));
+    }
+    match (case.kind, case.missing_in(&diagnosis)) {
+        (Kind::Healthy, _) => End::Killed(diagnosis),
+        (Kind::Stuck, _) if diagnosis.is_empty() => {
+            End::Missed("called hung, without a diagnosis".to_owned())
+        }
+        (Kind::Stuck, Some(words)) => {
+            End::Missed(format!("called hung, but not with {words:?}: {diagnosis}"))
+        }
+        (Kind::Stuck, None) => End::Found(time, diagnosis),
     }
 }
 

@@ -1,0 +1,4 @@
+# corpus: healthy
+# what: a script sleeps
+touch up
+sleep 3600
