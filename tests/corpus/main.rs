@@ -12,7 +12,8 @@
 //! `outside:` a companion outside the job, waited for until it created `$CORPUS_DIR/ready`; `says:`
 //! words of the diagnosis, or of what is awaited; `unprovable:` why being missed is expected; `as:
 //! root` with `unprovable-for-user:`; `cc:` flags of its own. The program creates `$CORPUS_DIR/up`, or
-//! prints a line, just before it waits; that directory is its own, and where it works.
+//! prints a line, just before it waits; that directory is its own, and where it works. Where it cannot
+//! be here, it (or its companion) says why and exits with 77.
 
 #[cfg(target_os = "linux")]
 mod args;

@@ -32,12 +32,14 @@ pub enum End {
 }
 
 /// How long a case may take to start, on a machine that has much else to do.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// Two looks and a margin: a healthy case is watched for so long after it could be stale.
 const LONGER: Duration = Duration::from_secs(4);
 /// A stuck case has so long after it could be stale.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// What a program exits with that cannot do here what it is there for, having said why.
+const NOT_HERE: i32 = 77;
 /// A heartbeat is read this often, several times for each that is written.
 const LOOK: Duration = Duration::from_millis(300);
 
@@ -64,7 +66,10 @@ pub fn all(stage: &Stage, cases: &[Case], round: u32) -> Vec<End> {
                             Some(why) if case.kind == Kind::Healthy && !stage.is_root() => {
                                 skip(case, format!("needs root: {why}"))
                             }
-                            _ => play(stage, case),
+                            _ => match play(stage, case) {
+                                End::Skipped(why) => skip(case, why),
+                                end => end,
+                            },
                         },
                     }
                 })
@@ -82,6 +87,11 @@ struct Job {
 impl Job {
     fn is_over(&mut self) -> bool {
         !matches!(self.wrapper.try_wait(), Ok(None))
+    }
+
+    /// The exit code of one that is over.
+    fn code(&mut self) -> Option<i32> {
+        self.wrapper.try_wait().ok()??.code()
     }
 }
 
@@ -106,11 +116,11 @@ impl Drop for Job {
 
 fn play(stage: &Stage, case: &Case) -> End {
     let place = stage.place();
-    let file = stage.readable(&case.file, &place);
+    let source = stage.readable(&case.file, &place);
     let program = stage.readable(&case.program(), &place);
-    let fill = |line: &str| {
+    let lowered = |line: &str| {
         let quoted = |path: &Path| format!("'{}'", path.display());
-        line.replace("{file}", &quoted(&file)).replace("{program}", &quoted(&program))
+        line.replace("{file}", &quoted(&source)).replace("{program}", &quoted(&program))
     };
     let path = |name: &str| place.join(name).display().to_string();
 
@@ -119,25 +129,28 @@ fn play(stage: &Stage, case: &Case) -> End {
         Some(line) => {
             let dir = path("outside");
             let arguments = ["--dir", &dir, "--beat-on", "alive", "--grace", "1s", "-q", "outside"];
-            let started = stage.start(&place, &arguments, &fill(line));
+            let started = stage.start(&place, &arguments, &lowered(line));
             let mut job = Job { wrapper: started.expect("sentinel-run can be started") };
             let ready = place.join("home/ready");
             if let Err(why) = appears(&ready, &ready, &mut job) {
-                let log = tail(&place.join("outside/outside.log"));
-                return End::Broken(format!("its companion {why}: {log}"));
+                let said = tail(&place.join("outside/outside.log"));
+                return why.map_or(End::Skipped(said.clone()), |why| {
+                    End::Broken(format!("its companion {why}: {said}"))
+                });
             }
             Some(job)
         }
     };
 
-    let (dir, stale) = (path("jobs"), format!("{}ms", stage.stale.as_millis()));
-    let arguments = ["--dir", &dir, "--heartbeat-interval", "1s", "--stale", &stale];
+    let (dir, threshold) = (path("jobs"), format!("{}ms", stage.stale.as_millis()));
+    let arguments = ["--dir", &dir, "--heartbeat-interval", "1s", "--stale", &threshold];
     let arguments = [&arguments[..], &["--end-if-stale", "--grace", "1s", "-q", "job"]].concat();
-    let started = stage.start(&place, &arguments, &fill(&case.run));
+    let started = stage.start(&place, &arguments, &lowered(&case.run));
     let mut job = Job { wrapper: started.expect("sentinel-run can be started") };
     let log = place.join("jobs/job.log");
     let end = match appears(&place.join("home/up"), &log, &mut job) {
-        Err(why) => End::Broken(format!("{why}: {}", tail(&log))),
+        Err(None) => End::Skipped(tail(&log)),
+        Err(Some(why)) => End::Broken(format!("{why}: {}", tail(&log))),
         Ok(()) => watch(stage, case, &place.join("jobs"), &mut job),
     };
     drop(job);
@@ -145,18 +158,23 @@ fn play(stage: &Stage, case: &Case) -> End {
     end
 }
 
-/// Waits for one file to be there, or for the other to have content.
-fn appears(file: &Path, or: &Path, job: &mut Job) -> Result<(), String> {
+/// Waits for one file to be there, or for the other to have content. The error says why they are
+/// not; nothing where the job itself says that it cannot be here.
+fn appears(file: &Path, or: &Path, job: &mut Job) -> Result<(), Option<String>> {
     let deadline = Instant::now() + START;
     loop {
+        let code = job.code();
+        if code == Some(NOT_HERE) {
+            return Err(None);
+        }
         if file.exists() || fs::metadata(or).is_ok_and(|meta| meta.len() > 0) {
             return Ok(());
         }
         if job.is_over() {
-            return Err("ended before it was up".to_owned());
+            return Err(Some("ended before it was up".to_owned()));
         }
         if Instant::now() >= deadline || stage::interrupted() {
-            return Err("is not up".to_owned());
+            return Err(Some("is not up".to_owned()));
         }
         a_moment();
     }

@@ -116,11 +116,15 @@ impl Tally {
 
     pub fn print(&self) {
         print!("{:8}", "");
-        COLUMNS.iter().for_each(|name| print!("{name:>11}"));
+        for name in COLUMNS {
+            print!("{name:>11}");
+        }
         println!();
         for (language, row) in &self.languages {
             print!("{language:8}");
-            row.iter().for_each(|count| print!("{count:>11}"));
+            for count in row {
+                print!("{count:>11}");
+            }
             println!();
         }
         for (heading, cases) in &self.wrong {
@@ -133,7 +137,9 @@ impl Tally {
         }
         if !self.left.is_empty() {
             println!("\nleft behind, and ended now:");
-            self.left.iter().for_each(|process| println!("  {process}"));
+            for process in &self.left {
+                println!("  {process}");
+            }
         }
         let took = self.begun.elapsed().as_secs();
         println!("\ncorpus: {}; {took} s", self.sentence());

@@ -137,9 +137,11 @@ impl Stage {
     pub fn readable(&self, file: &Path, place: &Path) -> PathBuf {
         match (&self.user, file.file_name()) {
             (Some(_), Some(name)) if file.exists() => {
-                let copy = place.join(name);
-                fs::copy(file, &copy).expect("a case can be copied");
-                copy
+                // By another process: one forked here meanwhile would keep the copy open for
+                // writing, and so it could not be executed.
+                let copied = Command::new("cp").arg(file).arg(place).status();
+                assert!(copied.is_ok_and(|status| status.success()), "a case can be copied");
+                place.join(name)
             }
             _ => file.to_owned(),
         }
