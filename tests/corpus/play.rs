@@ -124,6 +124,7 @@ fn play(stage: &Stage, case: &Case) -> End {
     };
     let path = |name: &str| place.join(name).display().to_string();
 
+    let ticket = stage.starts.enter();
     let companion = match &case.outside {
         None => None,
         Some(line) => {
@@ -148,7 +149,9 @@ fn play(stage: &Stage, case: &Case) -> End {
     let started = stage.start(&place, &arguments, &lowered(&case.run));
     let mut job = Job { wrapper: started.expect("sentinel-run can be started") };
     let log = place.join("jobs/job.log");
-    let end = match appears(&place.join("home/up"), &log, &mut job) {
+    let is_up = appears(&place.join("home/up"), &log, &mut job);
+    drop(ticket);
+    let end = match is_up {
         Err(None) => End::Skipped(tail(&log)),
         Err(Some(why)) => End::Broken(format!("{why}: {}", tail(&log))),
         Ok(()) => watch(stage, case, &place.join("jobs"), &mut job),

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal as Caught};
@@ -30,6 +31,9 @@ const FOREIGN_VARIABLES: [&str; 6] = [
     "SENTINEL_SKIP_LOG",
     "WATCHDOG_USEC",
 ];
+
+/// So many cases may be starting at once, for each core.
+const STARTS: usize = 4;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -56,8 +60,38 @@ pub fn skip(name: &str, why: &str) {
     }
 }
 
+/// Lets a few in at a time.
+pub struct Gate {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn new(room: usize) -> Self {
+        Self { free: Mutex::new(room), changed: Condvar::new() }
+    }
+
+    /// Waits for room; it is given back when the ticket is dropped.
+    pub fn enter(&self) -> Ticket<'_> {
+        let free = self.free.lock().unwrap();
+        *self.changed.wait_while(free, |free| *free == 0).unwrap() -= 1;
+        Ticket(self)
+    }
+}
+
+pub struct Ticket<'a>(&'a Gate);
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap() += 1;
+        self.0.changed.notify_one();
+    }
+}
+
 pub struct Stage {
     root: TempDir,
+    /// To start is work, to wait is none: cases start a few at a time, and then wait all at once.
+    pub starts: Gate,
     pub stale: Duration,
     pub user: Option<User>,
     /// The search path of the cases.
@@ -95,8 +129,10 @@ impl Stage {
             fs::copy(RUN, &run).expect("the program can be copied");
             "/usr/local/bin:/usr/bin:/bin".clone_into(&mut path);
         }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut stage = Self {
             root,
+            starts: Gate::new(STARTS * cores),
             stale: args.stale,
             user,
             path,
@@ -105,7 +141,7 @@ impl Stage {
             counter: AtomicU32::new(0),
         };
         if args.load {
-            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            for _ in 0..cores {
                 let mut busy = Command::new("sh");
                 busy.args(["-c", "while :; do :; done"]).stdin(Stdio::null());
                 stage.load.push(spawn(busy, Signal::KILL).expect("sh can be started"));
