@@ -1,6 +1,6 @@
 //! Does the stuck rule tell stuck programs from quiet ones? Each file below `stuck/` and `healthy/`
 //! is one small program that does nothing, for a reason found in the wild; each is run as a job of
-//! `sentinel-run`, all at once. A stuck one must be called hung, with a diagnosis. A healthy one must
+//! `sentinel-run`, many at once. A stuck one must be called hung, with a diagnosis. A healthy one must
 //! be neither ended nor called stuck for longer than that takes.
 //!
 //! `cargo test --test corpus -- [--runs N] [--load] [--user NAME] [--only PATTERN] [--stale DUR]

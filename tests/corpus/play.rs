@@ -34,16 +34,16 @@ pub enum End {
 /// How long a case may take to start, on a machine that has much else to do.
 const START: Duration = Duration::from_mins(1);
 /// Two looks and a margin: a healthy case is watched for so long after it could be stale.
-const LONGER: Duration = Duration::from_secs(4);
+const LONGER: Duration = Duration::from_secs(3);
 /// A stuck case has so long after it could be stale.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a program exits with that cannot do here what it is there for, having said why.
 const NOT_HERE: i32 = 77;
 /// A heartbeat is read this often, several times for each that is written.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// Plays all cases at once; they have little to do.
+/// Plays all cases, as many at once as there is room for.
 pub fn all(stage: &Stage, cases: &[Case], round: u32) -> Vec<End> {
     let errors = case::compile(cases);
     let skip = |case: &Case, why: String| {
@@ -115,6 +115,11 @@ impl Drop for Job {
 }
 
 fn play(stage: &Stage, case: &Case) -> End {
+    let _own = stage.places.enter();
+    let starting = stage.starts.enter();
+    if stage::interrupted() {
+        return End::Broken("interrupted".to_owned());
+    }
     let place = stage.place();
     let source = stage.readable(&case.file, &place);
     let program = stage.readable(&case.program(), &place);
@@ -124,7 +129,6 @@ fn play(stage: &Stage, case: &Case) -> End {
     };
     let path = |name: &str| place.join(name).display().to_string();
 
-    let ticket = stage.starts.enter();
     let companion = match &case.outside {
         None => None,
         Some(line) => {
@@ -150,7 +154,7 @@ fn play(stage: &Stage, case: &Case) -> End {
     let mut job = Job { wrapper: started.expect("sentinel-run can be started") };
     let log = place.join("jobs/job.log");
     let is_up = appears(&place.join("home/up"), &log, &mut job);
-    drop(ticket);
+    drop(starting);
     let end = match is_up {
         Err(None) => End::Skipped(tail(&log)),
         Err(Some(why)) => End::Broken(format!("{why}: {}", tail(&log))),

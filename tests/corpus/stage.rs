@@ -34,6 +34,8 @@ const FOREIGN_VARIABLES: [&str; 6] = [
 
 /// So many cases may be starting at once, for each core.
 const STARTS: usize = 4;
+/// So many may be under way.
+const PLACES: usize = 56;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -90,8 +92,10 @@ impl Drop for Ticket<'_> {
 
 pub struct Stage {
     root: TempDir,
-    /// To start is work, to wait is none: cases start a few at a time, and then wait all at once.
+    /// To start is work, to wait is little: a few cases start at a time, many wait at once. Not all
+    /// of them: a look at a stuck one may go through the descriptors of every process there is.
     pub starts: Gate,
+    pub places: Gate,
     pub stale: Duration,
     pub user: Option<User>,
     /// The search path of the cases.
@@ -133,6 +137,7 @@ impl Stage {
         let mut stage = Self {
             root,
             starts: Gate::new(STARTS * cores),
+            places: Gate::new(PLACES * cores),
             stale: args.stale,
             user,
             path,
@@ -258,14 +263,19 @@ impl Drop for Stage {
     }
 }
 
-/// Starts a program that gets this signal when the thread that started it is gone, and that does
-/// not inherit our blocked signals.
+/// Starts a program that gets this signal when the thread that started it is gone, and that
+/// inherits neither our blocked signals nor the descriptors that somebody left open for us: a job
+/// that shares a pipe with an outsider is not provably stuck.
 fn spawn(mut command: Command, at_our_end: Signal) -> std::io::Result<Child> {
     let prepare = move || {
         SigSet::empty().thread_set_mask()?;
-        Ok(set_parent_process_death_signal(Some(at_our_end))?)
+        set_parent_process_death_signal(Some(at_our_end))?;
+        #[expect(unsafe_code, reason = "marks descriptors, closes none")]
+        let marked =
+            unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC.cast_signed()) };
+        if marked == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
-    #[expect(unsafe_code, reason = "two system calls, which may be made between fork and exec")]
+    #[expect(unsafe_code, reason = "three system calls, which may be made between fork and exec")]
     unsafe {
         command.pre_exec(prepare);
     }
