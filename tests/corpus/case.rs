@@ -31,7 +31,7 @@ pub struct Case {
 }
 
 /// Extension, name, what runs it, and what must be there for that.
-const LANGUAGES: [(&str, &str, &str, &str); 9] = [
+const LANGUAGES: [(&str, &str, &str, &str); 13] = [
     ("c", "C", "{program}", "cc"),
     ("sh", "sh", "sh {file}", "sh"),
     ("bash", "Bash", "bash {file}", "bash"),
@@ -41,6 +41,10 @@ const LANGUAGES: [(&str, &str, &str, &str); 9] = [
     ("py", "Python", "python3 {file}", "python3"),
     ("js", "Node", "node {file}", "node"),
     ("java", "Java", "java {file}", "java"),
+    ("rb", "Ruby", "ruby {file}", "ruby"),
+    ("php", "PHP", "php {file}", "php"),
+    ("lua", "Lua", "lua5.4 {file}", "lua5.4"),
+    ("exp", "Expect", "expect {file}", "expect"),
 ];
 
 /// So many lines may be the head of a file.
