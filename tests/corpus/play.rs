@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a program exits with that cannot do here what it is there for, having said why.
 const NOT_HERE: i32 = 77;
 /// A heartbeat is read this often, several times for each that is written.
-const LOOK: Duration = Duration::from_millis(300);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Plays all cases, as many at once as there is room for.
 pub fn all(stage: &Stage, cases: &[Case], round: u32) -> Vec<End> {

@@ -47,7 +47,7 @@ pub fn interrupted() -> bool {
 /// The pause between two looks.
 #[expect(clippy::disallowed_methods, reason = "what only other programs change is polled")]
 pub fn a_moment() {
-    std::thread::sleep(Duration::from_millis(60));
+    std::thread::sleep(Duration::from_millis(80));
 }
 
 /// Says that a case cannot be played here, and lists it where the tests list that.
