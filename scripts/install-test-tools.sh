@@ -33,6 +33,17 @@ tools=(
     gdb:gdb
     inotifywait:inotify-tools
     script:bsdutils
+    git:git
+    wget:wget
+    ssh:openssh-client
+    rsync:rsync
+    socat:socat
+    nc:netcat-openbsd
+    redis-cli:redis-tools
+    expect:expect
+    lua5.4:lua5.4
+    ruby:ruby
+    php:php-cli
 )
 # library file:package
 libraries=(
@@ -118,6 +129,10 @@ try tmux tmux -V
 if command -v linux.uml >/dev/null; then
     try user-mode-linux linux.uml --version
 fi
+try "rsync, sqlite3, redis-cli" sh -c 'rsync --version && sqlite3 --version && redis-cli --version'
+try "socat, nc" sh -c 'socat -V && nc -h'
+try "expect, zsh, lua5.4" sh -c 'expect -v && zsh -fc : && lua5.4 -v'
+try "ruby, php" sh -c 'ruby -e 1 && php -r "exit(0);"'
 # Outside a service it has nobody to notify and says so; that it starts is enough.
 try systemd-notify systemd-notify --version
 try sqlite3 sqlite3 :memory: 'select 1'

@@ -1,0 +1,22 @@
+# corpus: healthy
+# what: pip waits for a package index that does not answer
+# run: /usr/bin/python3 {file}
+# needs: python3 python3 pip3
+# outside: /usr/bin/python3 {file} outside
+
+import os
+import socket
+import sys
+
+if sys.argv[1:] == ["outside"]:
+    server = socket.create_server(("127.0.0.1", 0))
+    with open("port", "w") as file:
+        file.write(str(server.getsockname()[1]))
+    open("ready", "w").close()
+    held = []
+    while True:
+        held.append(server.accept())
+
+port = open("port").read()
+open("up", "w").close()
+os.execvp("python3", ["/usr/bin/python3", "-m", "pip", "download", "-q", "--index-url", f"http://127.0.0.1:{port}/", "sentinel"])

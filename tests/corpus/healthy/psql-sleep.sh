@@ -1,0 +1,33 @@
+# corpus: healthy
+# what: psql waits for a query that takes long
+# run: bash {file}
+# needs: bash psql initdb setpriv
+# outside: bash {file} outside
+
+# A server for this case alone. It will not run as root, so it gets a directory and a user of its own.
+if [[ ${1-} == outside ]]; then
+    home=$(mktemp -d)
+    as_user=()
+    if ((EUID == 0)); then
+        as_user=(setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups)
+        chown nobody "$home"
+    fi
+    cd "$home" || exit
+    "${as_user[@]}" initdb -D "$home/data" -U corpus -A trust --no-sync >/dev/null || exit
+    "${as_user[@]}" "$(dirname "$(readlink -f "$(command -v initdb)")")/postgres" -D "$home/data" -k "$home" \
+        -c listen_addresses= -c fsync=off 2>"$home/log" &
+    server=$!
+    trap 'kill -QUIT $server; wait $server; rm -rf "$home"; exit' TERM
+    chmod 755 "$home"
+    until psql -qAt -h "$home" -U corpus -d postgres -c 'create table if not exists t as select 1 as a' 2>/dev/null; do
+        sleep 0.1
+    done
+    echo "$home" >"$CORPUS_DIR/socket-directory"
+    :
+    : >"$CORPUS_DIR/ready"
+    wait $server
+    exit
+fi
+run() { exec psql -qAt -h "$(<socket-directory)" -U corpus -d postgres -c "$1"; }
+: >up
+run 'select pg_sleep(1000)'

@@ -1,0 +1,26 @@
+# corpus: healthy
+# what: as before, and the job keeps a writing end of its own
+# run: /usr/bin/python3 {file}
+# needs: python3
+# outside: /usr/bin/python3 {file} outside
+
+import os
+import signal
+import socket
+import sys
+
+if sys.argv[1:] == ["outside"]:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind("socket")
+    server.listen()
+    open("ready", "w").close()
+    client, _ = server.accept()
+    signal.pause()
+
+read, write = os.pipe()
+client = socket.socket(socket.AF_UNIX)
+client.connect("socket")
+socket.send_fds(client, [b"."], [write])
+client.close()
+open("up", "w").close()
+os.read(read, 1)

@@ -1,0 +1,7 @@
+# corpus: healthy
+# what: a script that sleeps
+# run: ruby {file}
+# needs: ruby
+
+File.write("up", "")
+sleep 1000

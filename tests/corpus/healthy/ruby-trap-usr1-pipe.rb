@@ -1,0 +1,9 @@
+# corpus: healthy
+# what: the handler of USR1 writes to the pipe that the main loop reads, as Unicorn does
+# run: ruby {file}
+# needs: ruby
+
+read, write = IO.pipe
+trap("USR1") { write.write(".") }
+File.write("up", "")
+read.read(1)

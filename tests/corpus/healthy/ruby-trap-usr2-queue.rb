@@ -1,0 +1,10 @@
+# corpus: healthy
+# what: the handler of USR2 fills the queue that the main thread takes from
+# run: ruby {file}
+# needs: ruby
+
+work = Queue.new
+trap("USR2") { work << 1 }
+Thread.new { sleep }
+File.write("up", "")
+work.pop

@@ -1,0 +1,16 @@
+# corpus: stuck
+# what: two open file descriptions of one process want the same range
+# run: /usr/bin/python3 {file}
+# needs: python3
+# unprovable: /proc/locks names no process for locks of this kind, neither the holder nor who waits
+
+import fcntl
+import os
+import struct
+
+F_OFD_SETLKW = 38
+whole_file = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+first, second = open("lock", "w"), open("lock", "w")
+fcntl.fcntl(first, F_OFD_SETLKW, whole_file)
+open("up", "w").close()
+fcntl.fcntl(second, F_OFD_SETLKW, whole_file)

@@ -1,0 +1,4 @@
+# corpus: stuck
+# what: a task in a process pool waits for a later task, as Python 3.13 waits
+# run: env PYENV_VERSION=3.13 python3.13 "$(dirname {file})/python-process-pool-event.py"
+# needs: python3.13

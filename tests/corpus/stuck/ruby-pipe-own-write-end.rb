@@ -1,0 +1,9 @@
+# corpus: stuck
+# what: a process reads from a pipe whose only writing end is its own
+# run: ruby {file}
+# needs: ruby
+# says: a pipe whose writers are all in this job
+
+read, _write = IO.pipe
+File.write("up", "")
+read.read(1)
