@@ -2,7 +2,7 @@
 # what: a worker process was stopped while it held a lock that the parent wants
 # run: /usr/bin/python3 {file}
 # needs: python3
-# says: stopped
+# unprovable: where a process cannot be looked into (PID 1 on some machines), it may have the memory too
 
 import multiprocessing
 import os

@@ -2,7 +2,7 @@
 # what: two open file descriptions of one process want the same range
 # run: /usr/bin/python3 {file}
 # needs: python3
-# unprovable: /proc/locks names no process for locks of this kind, neither the holder nor who waits
+# says: file lock held by
 
 import fcntl
 import os

@@ -2,7 +2,6 @@
 # what: a process reads from a pipe whose only writing end is its own
 # run: ruby {file}
 # needs: ruby
-# says: a pipe whose writers are all in this job
 
 read, _write = IO.pipe
 File.write("up", "")
