@@ -17,7 +17,14 @@ if [[ ${1-} == outside ]]; then
     "${as_user[@]}" "$(dirname "$(readlink -f "$(command -v initdb)")")/postgres" -D "$home/data" -k "$home" \
         -c listen_addresses= -c fsync=off 2>"$home/log" &
     server=$!
-    trap 'kill -QUIT $server; wait $server; rm -rf "$home"; exit' TERM
+    end() {
+        trap '' TERM
+        kill -QUIT $server
+        wait $server
+        until rm -rf "$home" 2>/dev/null; do sleep 0.1; done
+        exit
+    }
+    trap end TERM
     chmod 755 "$home"
     until psql -qAt -h "$home" -U corpus -d postgres -c 'create table if not exists t as select 1 as a' 2>/dev/null; do
         sleep 0.1
