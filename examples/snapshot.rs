@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     };
     let mut tree = descendants(root.pid, &[]);
     tree.insert(0, root);
-    let snapshot = take(&tree, false, Depth::OneReason);
+    let snapshot = take(&tree, false, Depth::OneReason, None);
     println!("{}", serde_json::to_string_pretty(&snapshot).unwrap_or_default());
     eprintln!("{:?}", judge(&snapshot));
     ExitCode::SUCCESS

@@ -18,7 +18,7 @@ const OUTPUT: usize = 400;
 /// CPU time and connections; then the end of what it printed.
 #[must_use]
 pub fn of(members: &[Stat], stuck: Option<&str>, last_output: &str) -> String {
-    let look = snapshot::take(members, false, Depth::All);
+    let look = snapshot::take(members, false, Depth::All, None);
     let mut parts = Vec::new();
     match (stuck, judge(&look)) {
         (Some(stuck), _) => parts.push(stuck.to_owned()),

@@ -21,6 +21,9 @@ pub fn descendants(root: i32, spare: &[i32]) -> Vec<Stat> {
     process::stat(root).map(|root| below(&root, spare)).unwrap_or_default()
 }
 
+/// So many threads are asked for their children.
+const MANY_THREADS: i64 = 256;
+
 /// [`descendants`] of a process that was seen before; none if it is not that one any more.
 #[must_use]
 pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
@@ -28,8 +31,18 @@ pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
     let mut known: HashSet<i32> = spare.iter().copied().collect();
     let root = process::stat(root.pid).filter(|stat| stat.is(root));
     let mut parents: Vec<Stat> = root.into_iter().collect();
+    let (mut asked, mut everybody) = (0, None);
     while let Some(parent) = parents.pop() {
-        for pid in process::children(&parent) {
+        // The children of a process are listed by thread. From some number on it is cheaper to ask
+        // everybody for its parent.
+        asked += parent.threads;
+        let children = if asked > MANY_THREADS {
+            let by_parent = everybody.get_or_insert_with(process::by_parent);
+            by_parent.get(&parent.pid).cloned().unwrap_or_default()
+        } else {
+            process::children(&parent)
+        };
+        for pid in children {
             if !known.insert(pid) {
                 continue;
             }

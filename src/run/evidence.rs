@@ -204,7 +204,11 @@ impl Looks {
             // No thread has run since, so each is in the same wait still.
             return Some(in_words(reason, log));
         }
-        let look = snapshot::take(tree, self.terminal_passed, Depth::OneReason);
+        let before = match &self.waiting {
+            Waiting::Stuck(before, _) => Some(before),
+            _ => None,
+        };
+        let look = snapshot::take(tree, self.terminal_passed, Depth::OneReason, before);
         self.waiting = match (judge(&look), std::mem::replace(&mut self.waiting, Waiting::Unknown))
         {
             (Judgement::Free(reason), _) => Waiting::Free(reason),

@@ -563,12 +563,6 @@ impl<'a> Job<'a> {
             let reason = format!("ran longer than {}", human(timeout));
             self.end(Some(Cause { outcome: Outcome::Timeout, reason, ended_by: None }), now);
         }
-        let silence = now.saturating_duration_since(self.last_beat);
-        if self.config.end_if_stale && silence > self.config.stale {
-            let why = self.probes.silence(now);
-            let reason = format!("no evidence of life for {}{why}", human(silence));
-            self.end(Some(Cause { outcome: Outcome::Hung, reason, ended_by: None }), now);
-        }
         let spare = self.spare();
         if let Some(limits) = self.limits.as_mut().filter(|_| now >= self.next_limits) {
             self.next_limits = now + limits::LOOK;
@@ -605,6 +599,11 @@ impl<'a> Job<'a> {
         if now < self.next_look {
             return;
         }
+        // We were starved or stopped ourselves: the job does not pay for the looks that were missed.
+        let late = now.saturating_duration_since(self.next_look);
+        if late > self.config.interval {
+            self.last_beat = (self.last_beat + late).min(now);
+        }
         self.next_look = now + self.config.interval;
         if let Some(claim) = &mut self.claim {
             let _ = claim.keep_pid();
@@ -632,10 +631,28 @@ impl<'a> Job<'a> {
             at: SystemTime::now(),
         });
         if let Some(evidence) = ending.or(evidence) {
-            self.beat(evidence, now);
-        } else if turned {
+            return self.beat(evidence, now);
+        }
+        if turned {
             self.write_heartbeat();
         }
+        if self.config.end_if_stale && !found.again {
+            self.end_if_stale(now);
+        }
+    }
+
+    /// Ends a run that has been without a beat for too long. Only a look that found nothing comes to
+    /// this, so that one more is due at the very moment.
+    fn end_if_stale(&mut self, now: Instant) {
+        let silence = now.saturating_duration_since(self.last_beat);
+        if silence <= self.config.stale {
+            let rest = self.config.stale.saturating_sub(silence) + Duration::from_millis(1);
+            self.next_look = self.next_look.min(now.checked_add(rest).unwrap_or(self.next_look));
+            return;
+        }
+        let why = self.probes.silence(now);
+        let reason = format!("no evidence of life for {}{why}", human(silence));
+        self.end(Some(Cause { outcome: Outcome::Hung, reason, ended_by: None }), now);
     }
 
     /// Asks the probes, which is what the evidence of the next look may come from.

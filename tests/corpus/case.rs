@@ -25,6 +25,8 @@ pub struct Case {
     pub outside: Option<String>,
     pub says: Option<String>,
     pub unprovable: Option<String>,
+    /// Healthy, and called stuck: a limit of the rule that is known, and why it stands.
+    pub limit: Option<String>,
     /// Only root can prove it, or be it; with the reason.
     pub root: Option<String>,
     flags: Vec<String>,
@@ -102,6 +104,7 @@ fn read(file: &Path, name: String) -> Case {
         outside: says("outside"),
         says: says("says"),
         unprovable: says("unprovable"),
+        limit: says("limit"),
         root: says("as").filter(|who| who == "root").map(|_| for_user()),
         flags: list("cc"),
         name,

@@ -25,6 +25,8 @@ pub enum End {
     /// Healthy, and ended or called stuck, with this diagnosis.
     Killed(String),
     CalledStuck(String),
+    /// Healthy, and called stuck as expected, for this reason.
+    Limit(String),
     /// It did not do what it is there for.
     Broken(String),
     /// It cannot be played here.
@@ -68,7 +70,7 @@ pub fn all(stage: &Stage, cases: &[Case], round: u32) -> Vec<End> {
                             }
                             _ => match play(stage, case) {
                                 End::Skipped(why) => skip(case, why),
-                                end => end,
+                                end => case.judged(end),
                             },
                         },
                     }
@@ -77,6 +79,16 @@ pub fn all(stage: &Stage, cases: &[Case], round: u32) -> Vec<End> {
             .collect();
         playing.into_iter().map(|case| case.join().expect("a case is played to its end")).collect()
     })
+}
+
+impl Case {
+    /// What is a known limit is no surprise.
+    fn judged(&self, end: End) -> End {
+        match (&self.limit, end) {
+            (Some(why), End::Killed(_) | End::CalledStuck(_)) => End::Limit(why.clone()),
+            (_, end) => end,
+        }
+    }
 }
 
 /// A job under way, ended when dropped.

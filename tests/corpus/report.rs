@@ -7,7 +7,7 @@ use super::case::{Case, Kind};
 use super::play::End;
 
 /// The columns, each a number of runs of cases.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "stuck",
     "found",
     "missed",
@@ -15,6 +15,7 @@ const COLUMNS: [&str; 9] = [
     "healthy",
     "untouched",
     "killed",
+    "limit",
     "broken",
     "skipped",
 ];
@@ -66,6 +67,7 @@ impl Tally {
                 End::Untouched(_) => ("untouched", None),
                 End::Killed(why) => ("killed", Some(("falsely killed", why))),
                 End::CalledStuck(why) => ("killed", Some(("falsely called stuck", why))),
+                End::Limit(why) => ("limit", Some(("called stuck, a known limit", why))),
                 End::Broken(why) => ("broken", Some(("broken: not what it says it is", why))),
                 End::Skipped(why) => ("skipped", Some(("skipped", why))),
             };
@@ -101,7 +103,7 @@ impl Tally {
         let sum = |column| self.sum(column);
         format!(
             "{} stuck: {} found, {} missed, {} cannot be proved; {} healthy: {} untouched, {} \
-             falsely killed; {} broken, {} skipped",
+             falsely killed, {} by a known limit; {} broken, {} skipped",
             sum("stuck"),
             sum("found"),
             sum("missed"),
@@ -109,6 +111,7 @@ impl Tally {
             sum("healthy"),
             sum("untouched"),
             sum("killed"),
+            sum("limit"),
             sum("broken"),
             sum("skipped"),
         )

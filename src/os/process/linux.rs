@@ -1,6 +1,6 @@
 //! Processes by `/proc` and pidfds: proc(5), `pidfd_open(2)`.
 
-use super::Stat;
+use super::{Stat, by_parent};
 use crate::decide::stuck::table;
 use crate::os::clock::machine_ticks;
 use crate::os::dir::read_all;
@@ -82,6 +82,17 @@ fn bytes(path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
     read_all(fs::File::open(path)?, u64::MAX)
 }
 
+/// A file of /proc that has one line, which comes in one read.
+///
+/// # Errors
+/// As opening and reading it.
+pub fn line(path: impl AsRef<Path>) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut bytes = [0; 1024];
+    let read = fs::File::open(path)?.read(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes[..read]).into_owned())
+}
+
 /// A file of /proc as text.
 ///
 /// # Errors
@@ -93,13 +104,13 @@ pub fn text(path: impl AsRef<Path>) -> std::io::Result<String> {
 /// What `/proc/PID/stat` says; `None` if there is no such process.
 #[must_use]
 pub fn stat(pid: i32) -> Option<Stat> {
-    parse(pid, &bytes(format!("/proc/{pid}/stat")).ok()?)
+    parse(pid, line(format!("/proc/{pid}/stat")).ok()?.as_bytes())
 }
 
 /// The same of a thread, at `/proc/PID/task/TID`.
 #[must_use]
 pub fn stat_at(tid: i32, path: &Path) -> Option<Stat> {
-    parse(tid, &bytes(path.join("stat")).ok()?)
+    parse(tid, line(path.join("stat")).ok()?.as_bytes())
 }
 
 /// The threads of a process, the main one first.
@@ -160,7 +171,7 @@ pub fn children(parent: &Stat) -> Vec<i32> {
 }
 
 fn children_by_parent(parent: i32) -> Vec<i32> {
-    all().into_iter().filter(|pid| stat(*pid).is_some_and(|stat| stat.ppid == parent)).collect()
+    by_parent().remove(&parent).unwrap_or_default()
 }
 
 /// Every PID this namespace shows.
@@ -267,7 +278,7 @@ pub fn work(process: &Stat) -> Work {
     for tid in tasks(process) {
         let task = PathBuf::from(format!("/proc/{}/task/{tid}", process.pid));
         if process.threads != 1 && table::knows(&process.comm) {
-            let name = text(task.join("comm")).unwrap_or_default();
+            let name = line(task.join("comm")).unwrap_or_default();
             let second = keepers.contains(&name) && !table::has_many(&name);
             if table::keeps_house(&process.comm, &name) && !second {
                 keepers.push(name);
@@ -276,7 +287,7 @@ pub fn work(process: &Stat) -> Work {
         }
         // "time on the CPU, time waiting for one, times it was given one" (sched-stats of the
         // kernel's documentation).
-        let schedstat = text(task.join("schedstat")).unwrap_or_default();
+        let schedstat = line(task.join("schedstat")).unwrap_or_default();
         let mut numbers = schedstat.split_ascii_whitespace().map(|n| n.parse().unwrap_or(0));
         let run_ns = numbers.next().unwrap_or(0);
         work.run_ns += run_ns;

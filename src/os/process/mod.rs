@@ -15,6 +15,7 @@ pub use linux::*;
 pub use portable::*;
 
 use crate::protocol::result::Process;
+use std::collections::HashMap;
 
 /// A process as it was at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,16 @@ pub fn exists(pid: i32) -> bool {
 #[must_use]
 pub fn find(pid: i32, start: u64) -> Option<Stat> {
     stat(pid).filter(|stat| stat.start == start && stat.lives())
+}
+
+/// The children of everybody, by parent.
+#[must_use]
+pub fn by_parent() -> HashMap<i32, Vec<i32>> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for stat in all().into_iter().filter_map(stat) {
+        children.entry(stat.ppid).or_default().push(stat.pid);
+    }
+    children
 }
 
 /// This process and all its ancestors, which nothing here may ever signal.

@@ -8,7 +8,7 @@ use crate::os::process::{self, Stat, text};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is looked for in one process.
 struct Wanted {
@@ -31,7 +31,7 @@ pub fn find(ends: &[End], unread: &[Unread], tree: &[Stat]) -> Holders {
     let mut holders = Holders::default();
     let me = std::process::id().cast_signed();
     let is_inside = |pid: i32| tree.iter().any(|stat| stat.pid == pid);
-    for stat in tree {
+    for stat in tree.iter().filter(|_| !ends.is_empty()) {
         let mut found = BTreeSet::new();
         let _ = held(stat.pid, stat, &wanted, &mut found);
         for end in found {
@@ -103,7 +103,10 @@ fn held(pid: i32, stat: &Stat, wanted: &Wanted, found: &mut BTreeSet<End>) -> st
     let of = |tid: i32| main.join("task").join(tid.to_string());
     let mut tables = vec![main.clone()];
     if matches!(stat.state, 'Z' | 'X') {
-        tables = process::tasks(stat).into_iter().map(of).collect();
+        // What has ended has no table, and may not even be asked for it.
+        let lives =
+            |task: &PathBuf| process::stat_at(pid, task).is_some_and(|task| task.state != 'Z');
+        tables = process::tasks(stat).into_iter().map(of).filter(lives).collect();
     } else if stat.threads > 1 {
         let own =
             process::tasks(stat).into_iter().filter(|tid| process::has_own_descriptors(pid, *tid));

@@ -9,7 +9,7 @@ use crate::decide::stuck::table::{self, Waits};
 use crate::decide::stuck::{
     self, At, End, Interrupts, Member, Object, Process, Rank, Snapshot, Thing, Thread, Wake,
 };
-use crate::os::process::{self, Stat, tasks, text};
+use crate::os::process::{self, Stat, line, tasks, text};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -25,8 +25,16 @@ const NESTING: usize = 4;
 
 /// Looks at a tree, as [`crate::os::tree::descendants`] gives it: what is deepest first, for that
 /// is what the others wait for.
+///
+/// `before`: a stuck tree whose processes are still where they were then. Nobody outside can have
+/// come by an end since, for it would have to come from one of them: what was found stands.
 #[must_use]
-pub fn take(tree: &[Stat], terminal_passed: bool, depth: Depth) -> Snapshot {
+pub fn take(
+    tree: &[Stat],
+    terminal_passed: bool,
+    depth: Depth,
+    before: Option<&Snapshot>,
+) -> Snapshot {
     let member = |stat: &Stat| Member { pid: stat.pid, ppid: stat.ppid, name: stat.comm.clone() };
     let mut look = Look {
         tree: Snapshot {
@@ -52,6 +60,10 @@ pub fn take(tree: &[Stat], terminal_passed: bool, depth: Depth) -> Snapshot {
             return look.tree;
         }
     }
+    if let Some(before) = before.filter(|before| before.processes == look.tree.processes) {
+        look.tree.holders.clone_from(&before.holders);
+        return look.tree;
+    }
     let wanted = look.wanted();
     let unread = if wanted.is_empty() { Vec::new() } else { look.sockets.unread() };
     look.tree.holders = Some(holders::find(&wanted, &unread, tree));
@@ -76,7 +88,7 @@ impl Look {
             other_jobs: Vec::new(),
             interrupts: None,
         };
-        let mut found = None;
+        let (mut found, mut same_calls) = (None, None);
         let most = if self.depth == Depth::All { MOST_THREADS } else { usize::MAX };
         for (i, tid) in tasks(stat).into_iter().enumerate().take(most) {
             let path = PathBuf::from(format!("/proc/{}/task/{tid}", stat.pid));
@@ -92,7 +104,7 @@ impl Look {
                 on: Vec::new(),
             };
             if thread.state != 'Z' && !stuck::keeps_house(&process, &thread) {
-                thread.at = place(&path, thread.state);
+                thread.at = place(&path, thread.state, &mut same_calls);
                 self.ask(stat, &path, &mut process, &mut thread);
             }
             let wake = stuck::wake(&self.tree, &process, &thread);
@@ -376,8 +388,9 @@ fn open_descriptors(path: &Path) -> Option<Vec<i32>> {
     Some(fds)
 }
 
-/// Where a thread is, by `/proc/PID/task/TID/syscall`.
-fn place(path: &Path, state: char) -> At {
+/// Where a thread is, by `/proc/PID/task/TID/syscall`. Whether the process has our table of system
+/// calls is asked once.
+fn place(path: &Path, state: char, same_calls: &mut Option<bool>) -> At {
     if matches!(state, 'T' | 'D' | 'R') {
         return At::Running; // its state says it all
     }
@@ -385,7 +398,7 @@ fn place(path: &Path, state: char) -> At {
         let tracer = status(path).and_then(|status| status.number("TracerPid:"));
         return At::Traced(tracer.unwrap_or(0));
     }
-    let line = match text(path.join("syscall")) {
+    let line = match line(path.join("syscall")) {
         Ok(line) => line,
         Err(error) => return At::Hidden(format!("/proc/PID/syscall: {}", error.kind())),
     };
@@ -396,7 +409,7 @@ fn place(path: &Path, state: char) -> At {
         number => number.and_then(|number| number.parse::<libc::c_long>().ok()),
     };
     let Some(number) = number else { return At::Hidden("/proc/PID/syscall is empty".to_owned()) };
-    if !same_calls(path) {
+    if !*same_calls.get_or_insert_with(|| has_our_calls(path)) {
         return At::Hidden("it has another table of system calls than this program".to_owned());
     }
     let mut args = [0; 6];
@@ -408,7 +421,7 @@ fn place(path: &Path, state: char) -> At {
 
 /// Whether a process is of our own architecture: the numbers of its calls mean what ours do. By
 /// the head of the ELF file it executes: class (byte 4) and machine (bytes 18, 19), elf(5).
-fn same_calls(path: &Path) -> bool {
+fn has_our_calls(path: &Path) -> bool {
     use std::io::Read;
     static OURS: std::sync::OnceLock<Option<[u8; 3]>> = std::sync::OnceLock::new();
     let head = |path: &Path| {

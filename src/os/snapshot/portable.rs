@@ -6,7 +6,12 @@ use crate::os::process::Stat;
 
 /// The tree, of which each process is hidden: never stuck.
 #[must_use]
-pub fn take(tree: &[Stat], terminal_passed: bool, _depth: Depth) -> Snapshot {
+pub fn take(
+    tree: &[Stat],
+    terminal_passed: bool,
+    _depth: Depth,
+    _before: Option<&Snapshot>,
+) -> Snapshot {
     let member = |stat: &Stat| Member { pid: stat.pid, ppid: stat.ppid, name: stat.comm.clone() };
     let process = |stat: &Stat| Process {
         pid: stat.pid,

@@ -1,5 +1,6 @@
 // corpus: healthy
 // what: a program waits for USR1, with a handler of its own in place of the inspector
+// limit: Node has a handler for USR1 of its own, from which the program's cannot be told
 // run: node {file}
 // needs: node
 

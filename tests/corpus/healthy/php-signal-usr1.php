@@ -1,6 +1,7 @@
 <?php
 // corpus: healthy
 // what: a worker waits on a socket pair for what the handler of USR1 writes to it
+// limit: PHP has a handler for USR1 of its own, from which the program's cannot be told
 // run: php {file}
 // needs: php
 

@@ -1,5 +1,6 @@
 # corpus: healthy
 # what: as before, and the job keeps a writing end of its own
+# limit: a descriptor in a message whose sender has gone belongs to nobody who can be asked
 # run: /usr/bin/python3 {file}
 # needs: python3
 # outside: /usr/bin/python3 {file} outside

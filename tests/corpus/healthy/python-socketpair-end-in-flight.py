@@ -1,5 +1,6 @@
 # corpus: healthy
 # what: one end of a socket pair is on its way to a program outside; the job keeps a copy
+# limit: a descriptor in a message whose sender has gone belongs to nobody who can be asked
 # run: /usr/bin/python3 {file}
 # needs: python3
 # outside: /usr/bin/python3 {file} outside

@@ -1,5 +1,6 @@
 # corpus: healthy
 # what: the handler of USR1 writes to the pipe that the main loop reads, as Unicorn does
+# limit: Ruby has a handler for USR1 of its own, from which the program's cannot be told
 # run: ruby {file}
 # needs: ruby
 
