@@ -413,6 +413,7 @@ told() { echo "$1: $(sed 's/.*"reason":"\([^"]*\)".*/\1/' jobs/$1.result)"; }
     let kernel = scene.command(&format!("linux.uml {line}"));
     let kernel = kernel.arg(format!("uml_dir={}", scene.root().display()));
     let done = kernel.arg(format!("init={}", init.display())).finish().says("the end");
+    scene.clear_up(); // the processes that were its processors may outlive it by a moment
     done.stdout.replace('\r', "")
 }
 

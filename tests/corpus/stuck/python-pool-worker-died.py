@@ -2,7 +2,8 @@
 # what: a worker of a pool died, and its result is awaited for ever
 # run: /usr/bin/python3 {file}
 # needs: python3
-# unprovable: where a process cannot be looked into (PID 1 on some machines), it may have the memory too
+# as: root
+# unprovable-for-user: whether the memory of its lock has another name is for root to see
 
 import multiprocessing
 import os

@@ -2,7 +2,8 @@
 # what: a task in a process pool waits for an event that only a later task sets, in a pool of one
 # run: /usr/bin/python3 {file}
 # needs: python3
-# unprovable: where a process cannot be looked into (PID 1 on some machines), it may have the memory too
+# as: root
+# unprovable-for-user: whether the memory of its lock has another name is for root to see
 
 import concurrent.futures
 import multiprocessing

@@ -2,4 +2,5 @@
 # what: a task in a process pool waits for a later task, as Python 3.13 waits
 # run: env PYENV_VERSION=3.13 python3.13 "$(dirname {file})/python-process-pool-event.py"
 # needs: python3.13
-# unprovable: where a process cannot be looked into (PID 1 on some machines), it may have the memory too
+# as: root
+# unprovable-for-user: whether the memory of its lock has another name is for root to see
