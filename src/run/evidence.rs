@@ -2,8 +2,9 @@
 
 use super::log::Log;
 use crate::decide::prompt::prompt;
-use crate::decide::stuck::{Judgement, Reason, Snapshot, judge};
+use crate::decide::stuck::{Judgement, Rank, Reason, Snapshot, judge};
 use crate::os::process::{self, Stat, Work};
+use crate::os::say::say;
 use crate::os::snapshot::{self, Depth};
 use crate::protocol::evidence::{BUSY, BeatOn, Evidence, Kind};
 use crate::protocol::time::human;
@@ -46,6 +47,8 @@ pub struct Looks {
     /// Last time there was output.
     output: Instant,
     waiting: Waiting,
+    /// It was said that this tree cannot be seen.
+    hidden_said: bool,
 }
 
 /// What is known of the waits of a tree in which nothing has moved since.
@@ -85,6 +88,7 @@ impl Looks {
             moved: now,
             output: now,
             waiting: Waiting::Unknown,
+            hidden_said: false,
         }
     }
 
@@ -225,10 +229,13 @@ impl Looks {
             }
             (Judgement::Stuck { .. }, _) => Waiting::Suspect(look),
         };
-        match &self.waiting {
-            Waiting::Free(reason) => Some(in_words(reason, log)),
-            _ => None,
+        let Waiting::Free(reason) = &self.waiting else { return None };
+        let counts = self.beat_on.counts(Kind::Waiting);
+        if counts && reason.rank == Rank::Hidden && !std::mem::replace(&mut self.hidden_said, true)
+        {
+            say(format!("sentinel-run: warning: {reason}; so this job is never called stuck"));
         }
+        Some(in_words(reason, log))
     }
 }
 

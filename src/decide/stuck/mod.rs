@@ -44,7 +44,9 @@ pub struct Reason {
 /// How much a reason tells: of several, the one that tells most is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// It cannot be seen, or is not known.
+    /// It may not be seen.
+    Hidden,
+    /// It is not known.
     Unknown,
     /// It may be woken, by a signal or a timer of its own.
     Interruptible,
@@ -149,7 +151,7 @@ pub fn wake(tree: &Snapshot, process: &Process, thread: &Thread) -> Wake {
         At::Running => return outside("runs", false, Rank::Named),
         At::Fault => return outside("waits for a page of memory", false, Rank::Unknown),
         At::Hidden(why) => {
-            return outside(&format!("cannot be seen ({why})"), false, Rank::Unknown);
+            return outside(&format!("cannot be seen ({why})"), false, Rank::Hidden);
         }
         At::Traced(tracer) => {
             return match tree.members.iter().find(|member| member.pid == *tracer) {
@@ -217,7 +219,8 @@ pub fn interrupt(process: &Process) -> Option<Reason> {
     let (caught, timers) = match &process.interrupts {
         Some(Interrupts::Known { caught, timers }) => (caught, timers),
         Some(Interrupts::Hidden(why)) => {
-            return Some(unknown(process, &format!("its signals cannot be seen ({why})")));
+            let what = format!("its signals cannot be seen ({why})");
+            return Some(Reason { rank: Rank::Hidden, ..unknown(process, &what) });
         }
         None => return Some(unknown(process, "was not asked for its signals")),
     };
