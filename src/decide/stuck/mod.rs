@@ -553,3 +553,6 @@ fn asks_for_input(tree: &Snapshot) -> bool {
             .any(|thread| matches!(wake(tree, process, thread), Wake::Inside { input: true, .. }))
     })
 }
+
+#[cfg(test)]
+mod tests;
