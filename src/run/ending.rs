@@ -59,6 +59,8 @@ pub struct Scene<'a> {
     pub spare: Vec<i32>,
     /// The run's cgroup, where there is one.
     pub cgroup: Option<&'a Cgroup>,
+    /// The command, until it is reaped: the leader of a process group, except on a terminal.
+    pub command: Option<i32>,
     /// The command was reaped.
     pub command_ended: bool,
     /// The kernel says that this process has no child at all, not even a dead one (`ECHILD`).
@@ -78,6 +80,23 @@ impl Scene<'_> {
         let spare: Vec<i32> = self.spare.iter().copied().chain(helper).collect();
         tree::descendants(self.root, &spare)
     }
+
+    /// Where no process can be seen, the command and its group are all that can be reached: until
+    /// the command is reaped, both numbers are its own.
+    fn signal_unseen(&self, signals: &[i32]) {
+        let Some(pid) = self.command.filter(|_| !process::can_be_seen()) else { return };
+        for signal in signals {
+            if let Some(handle) = process::Handle::open(pid) {
+                let _ = handle.signal(*signal);
+            }
+            if nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)))
+                .is_ok_and(|group| group.as_raw() == pid)
+            {
+                let signal = nix::sys::signal::Signal::try_from(*signal).ok();
+                let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid), signal);
+            }
+        }
+    }
 }
 
 impl Ending {
@@ -95,13 +114,14 @@ impl Ending {
         let diagnosis = cause
             .as_ref()
             .filter(|cause| matches!(cause.outcome, Outcome::Hung | Outcome::Timeout))
-            .map(|_| diagnosis::of(&members, known.stuck, &known.last_output));
+            .map(|_| diagnosis::of(&members, known.stuck, &known.last_output))
+            .filter(|diagnosis| !diagnosis.is_empty());
         let hung = cause.as_ref().is_some_and(|cause| cause.outcome == Outcome::Hung);
         let helper = on_hang.filter(|_| hung).and_then(|command| examine(command, &members));
         let until = now.checked_add(grace);
         let phase = match helper {
             Some(helper) => Phase::Examining { helper, until },
-            None => ask(&members, grace, now),
+            None => ask(scene, &members, grace, now),
         };
         Self { cause, diagnosis, grace, phase, empty_looks: 0 }
     }
@@ -117,7 +137,7 @@ impl Ending {
 
     /// The `--on-hang` command has ended (it is reaped with everybody else).
     pub fn examined(&mut self, scene: &Scene<'_>, now: Instant) {
-        self.phase = ask(&scene.tree(None), self.grace, now);
+        self.phase = ask(scene, &scene.tree(None), self.grace, now);
     }
 
     /// Kill at once: the second INT.
@@ -162,6 +182,7 @@ impl Ending {
                 }
                 let give_up = *give_up;
                 tree::kill_pass(&mut || scene.tree(None));
+                scene.signal_unseen(&[libc::SIGKILL]);
                 let left = scene.tree(None);
                 let over = self.is_empty(scene, &left) || now >= give_up;
                 over.then(|| left.iter().map(Process::from).collect())
@@ -179,8 +200,9 @@ impl Ending {
     }
 }
 
-fn ask(members: &[Stat], grace: Duration, now: Instant) -> Phase {
+fn ask(scene: &Scene<'_>, members: &[Stat], grace: Duration, now: Instant) -> Phase {
     tree::terminate(members);
+    scene.signal_unseen(&[libc::SIGTERM, libc::SIGCONT]);
     Phase::Asked { kill_at: now.checked_add(grace) }
 }
 

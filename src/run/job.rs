@@ -207,6 +207,11 @@ impl<'a> Job<'a> {
                 dir.path().display()
             ));
         }
+        if !process::can_be_seen() {
+            say(
+                "sentinel-run: warning: /proc is not that of this PID namespace: what leaves the command's process group cannot be found, and the job is never called stuck",
+            );
+        }
         let environment = environment(config, files, &record, socket.as_ref(), past);
         let cgroup = Cgroup::enter(&record.run_id, config.max_memory);
         let shares_terminal = config.stdin && std::io::stdin().is_terminal();
@@ -354,7 +359,8 @@ impl<'a> Job<'a> {
         let command_ended = self.command.has_ended();
         let childless = self.childless;
         let (spare, cgroup) = (self.spare(), self.cgroup.as_ref());
-        Scene { root: me(), spare, cgroup, command_ended, childless }
+        let command = self.command.pid();
+        Scene { root: me(), spare, cgroup, command, command_ended, childless }
     }
 
     /// Sleeps until something happens or is due.

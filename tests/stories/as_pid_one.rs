@@ -87,3 +87,37 @@ fn a_job_of_another_pid_namespace_is_never_signalled() {
     drop(outer);
     crate::scene::until("it ends with its namespace", || scene.members().is_empty());
 }
+
+/// Runs a job that would last, and its group, where `/proc` cannot be trusted: it is ended at its
+/// time, nobody else is taken for a part of it, and it is never called stuck.
+fn ends_its_group_unseen(name: &str, place: &str) {
+    if !container(name) {
+        return;
+    }
+    let scene = Scene::new();
+    let bystander = scene.bystander();
+    let options = "--heartbeat-interval 100ms --stale 500ms --end-if-stale --timeout 2s --grace 1s";
+    let script =
+        format!("{place} {RUN} --dir {} {options} job -- sh -c \"$0\"", scene.dir().display());
+    let outer = scene.program("unshare").args(["--pid", "--fork", "--mount", "sh", "-c", &script]);
+    let done = outer.arg("trap '' TERM; sleep 988 & sleep 989").finish().exits(124);
+    let warnings = done.stderr.lines().filter(|line| line.contains("warning")).count();
+    assert_eq!(warnings, 1, "{}", done.told());
+    let result = scene.result("job");
+    assert_eq!(result["reason"], serde_json::json!("ran longer than 2s"));
+    assert_eq!(result["survivors"], serde_json::json!([]));
+    assert!(bystander.process().alive());
+    drop(bystander);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn with_the_proc_of_another_namespace_it_ends_the_group_of_its_command() {
+    let name = "with_the_proc_of_another_namespace_it_ends_the_group_of_its_command";
+    ends_its_group_unseen(name, "exec");
+}
+
+#[test]
+fn without_proc_it_ends_the_group_of_its_command() {
+    ends_its_group_unseen("without_proc_it_ends_the_group_of_its_command", "umount -l /proc; exec");
+}

@@ -101,9 +101,23 @@ pub fn text(path: impl AsRef<Path>) -> std::io::Result<String> {
     bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What `/proc/PID/stat` says; `None` if there is no such process.
+/// Whether `/proc` is there, and of this PID namespace. Elsewhere its numbers name strangers
+/// (`unshare --pid` without `--mount-proc`).
+#[must_use]
+pub fn can_be_seen() -> bool {
+    static SEEN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *SEEN.get_or_init(|| {
+        let me = fs::read_link("/proc/self").unwrap_or_default();
+        me == Path::new(&std::process::id().to_string())
+    })
+}
+
+/// What `/proc/PID/stat` says; `None` if there is no such process, or it cannot be seen.
 #[must_use]
 pub fn stat(pid: i32) -> Option<Stat> {
+    if !can_be_seen() {
+        return None;
+    }
     parse(pid, line(format!("/proc/{pid}/stat")).ok()?.as_bytes())
 }
 

@@ -36,6 +36,12 @@ impl Handle {
     }
 }
 
+/// Whether other processes can be seen.
+#[must_use]
+pub fn can_be_seen() -> bool {
+    true
+}
+
 /// What the kernel says; `None` if there is no such process or it may not be seen.
 #[must_use]
 #[expect(unsafe_code, reason = "proc_pidinfo has no safe wrapper")]
