@@ -146,6 +146,17 @@ pub const LOCAL_FILE_SYSTEMS: &[&str] = &[
     "hugetlbfs",
 ];
 
+/// Anonymous inodes that cause no event in another one.
+pub const OWN_EVENTS: &[&str] =
+    &["eventfd", "eventpoll", "inotify", "fanotify", "timerfd", "signalfd", "pidfd"];
+
+/// Devices that cause no events: memory and terminals.
+#[must_use]
+pub fn is_plain_device(path: &str) -> bool {
+    let plain = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+    plain.contains(&path) || ["/dev/pts/", "/dev/shm/"].iter().any(|dir| path.starts_with(dir))
+}
+
 /// Threads by which a language runtime keeps house, work or no work, by the name of the main
 /// thread: what they do, or wait for, proves nothing. The kernel cuts names to 15 bytes.
 pub const HOUSEKEEPING: &[(&str, &[&str])] = &[(

@@ -289,7 +289,12 @@ impl Look {
         if let Some(kind) = link.strip_prefix("anon_inode:") {
             return match kind.trim_matches(['[', ']']) {
                 "eventfd" => match field("eventfd-id:").and_then(|id| id.parse().ok()) {
-                    Some(id) => Thing::Eventfd(id),
+                    Some(id) => match driver(path) {
+                        Some(driver) => {
+                            Thing::Open(format!("waits for an event, which {driver} may cause"))
+                        }
+                        None => Thing::Eventfd(id),
+                    },
                     None => Thing::Hidden("an eventfd without an id".to_owned()),
                 },
                 "pidfd" => match field("Pid:").and_then(|pid| pid.parse().ok()) {
@@ -458,6 +463,29 @@ fn file_system(path: &Path, mount: &str) -> Option<String> {
     Some(line.split_once(" - ")?.1.split(' ').next()?.to_owned())
 }
 
+/// What in the kernel may count up an eventfd of this process: a device of its own (GPUs, KVM,
+/// VFIO), `io_uring`, or I/O in flight (`io_submit(2)`); `None`: nothing.
+fn driver(path: &Path) -> Option<String> {
+    let Some(fds) = open_descriptors(path) else { return Some("what cannot be seen".to_owned()) };
+    for link in fds.into_iter().filter_map(|fd| link(path, fd)) {
+        let kind = link.strip_prefix("anon_inode:").map(|kind| kind.trim_matches(['[', ']']));
+        let device = link.starts_with("/dev/") && !table::is_plain_device(&link);
+        if device || kind.is_some_and(|kind| !table::OWN_EVENTS.contains(&kind)) {
+            return Some(link);
+        }
+    }
+    match maps(path) {
+        Some(maps) if !maps.contains("/[aio]") => None,
+        _ => Some("I/O in flight".to_owned()),
+    }
+}
+
+/// The mappings of a process, through one of its threads.
+fn maps(path: &Path) -> Option<String> {
+    let process = path.parent().and_then(Path::parent).unwrap_or(path);
+    text(path.join("maps")).or_else(|_| text(process.join("maps"))).ok()
+}
+
 /// What a path on a local file system leads to.
 fn special(path: &Path, fd: i32, name: &str) -> Thing {
     let Ok(meta) = fs::metadata(path.join(format!("fd/{fd}"))) else {
@@ -484,8 +512,9 @@ fn special(path: &Path, fd: i32, name: &str) -> Thing {
 /// The mapping behind a futex that is not private, by `/proc/PID/maps`.
 fn memory(path: &Path, address: u64) -> Thing {
     let process = path.parent().and_then(Path::parent).unwrap_or(path);
-    let maps = text(path.join("maps")).or_else(|_| text(process.join("maps")));
-    let Ok(maps) = maps else { return Thing::Hidden("its memory cannot be read".to_owned()) };
+    let Some(maps) = maps(path) else {
+        return Thing::Hidden("its memory cannot be read".to_owned());
+    };
     // "7f1c2000-7f1c3000 rw-s 00000000 00:19 4711    /dev/shm/sem.a (deleted)"
     let hex = |word: &str| u64::from_str_radix(word, 16).ok();
     let found = maps.lines().find_map(|line| {
