@@ -22,6 +22,9 @@ pub struct Case {
     pub what: String,
     pub run: String,
     pub needs: Vec<String>,
+    /// A command that succeeds where it can be played: what it tries no package brings, so that it is
+    /// left out elsewhere, and nothing is skipped.
+    pub optional: Option<String>,
     pub outside: Option<String>,
     pub says: Option<String>,
     pub unprovable: Option<String>,
@@ -101,6 +104,7 @@ fn read(file: &Path, name: String) -> Case {
         what: says("what").unwrap_or_else(|| panic!("{name}: what is it?")),
         run: says("run").unwrap_or_else(|| run.to_owned()),
         needs: tools,
+        optional: says("optional"),
         outside: says("outside"),
         says: says("says"),
         unprovable: says("unprovable"),
@@ -120,6 +124,16 @@ pub fn has(path: &str, tool: &str) -> bool {
 }
 
 impl Case {
+    /// Whether what no package brings is here.
+    pub fn is_here(&self, path: &str) -> bool {
+        self.optional.as_ref().is_none_or(|command| {
+            let mut shell = Command::new("sh");
+            let shell = shell.args(["-c", command]).env("PATH", path).stdin(Stdio::null());
+            let tried = shell.output();
+            tried.is_ok_and(|tried| tried.status.success())
+        })
+    }
+
     fn is_compiled(&self) -> bool {
         self.language == "C"
     }

@@ -49,6 +49,11 @@ fn main() -> std::process::ExitCode {
         return if meant_here { ExitCode::from(2) } else { ExitCode::SUCCESS };
     }
     let stage = stage::Stage::set(&args);
+    let all = cases.len();
+    cases.retain(|case| case.is_here(&stage.path));
+    if cases.len() < all {
+        println!("corpus: {} cases need what is not here and no package brings", all - cases.len());
+    }
     let mut tally = report::Tally::default();
     for round in 1..=args.runs {
         let ends = play::all(&stage, &cases, round);

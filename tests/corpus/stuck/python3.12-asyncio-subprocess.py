@@ -1,4 +1,4 @@
 # corpus: stuck
 # what: a coroutine awaits a child that waits for the end of its input, as Python 3.12 waits
 # run: env PYENV_VERSION=3.12 python3.12 "$(dirname {file})/python-asyncio-subprocess.py"
-# needs: python3.12
+# optional: env PYENV_VERSION=3.12 python3.12 --version

@@ -1,4 +1,4 @@
 # corpus: stuck
 # what: a coroutine awaits a child that waits for the end of its input, as Python 3.13 waits
 # run: env PYENV_VERSION=3.13 python3.13 "$(dirname {file})/python-asyncio-subprocess.py"
-# needs: python3.13
+# optional: env PYENV_VERSION=3.13 python3.13 --version

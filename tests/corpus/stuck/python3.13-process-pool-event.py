@@ -1,6 +1,6 @@
 # corpus: stuck
 # what: a task in a process pool waits for a later task, as Python 3.13 waits
 # run: env PYENV_VERSION=3.13 python3.13 "$(dirname {file})/python-process-pool-event.py"
-# needs: python3.13
+# optional: env PYENV_VERSION=3.13 python3.13 --version
 # as: root
 # unprovable-for-user: whether the memory of its lock has another name is for root to see
