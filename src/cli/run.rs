@@ -7,6 +7,7 @@ use crate::protocol::circuit::MAX_FAILURES;
 use crate::protocol::evidence::{BeatOn, Kind};
 use crate::protocol::heartbeat::STALE_BEATS;
 use crate::protocol::name::JobName;
+use crate::protocol::text::{cut, one_line};
 use crate::protocol::time::{human, seconds};
 use crate::run::config::{Config, GRACE, INTERVAL, PROBE_INTERVAL, Probe, STALE, STALE_PROGRESS};
 use crate::run::{self, Ended};
@@ -28,6 +29,9 @@ Examples:
 Exit status: the command's own; 128+N if it died of signal N; 124 ended for time or for hanging;
 125 sentinel-run itself failed; 126 found but not executable; 127 not found; 75 already running;
 69 its circuit is open.";
+
+/// So much of a diagnosis is in the closing line, characters.
+const DIAGNOSIS: usize = 300;
 
 #[expect(clippy::doc_markdown, reason = "these are the texts of --help")]
 /// Run COMMAND as the job NAME and keep its sentinel files truthful.
@@ -294,9 +298,15 @@ fn report(config: &Config, ended: &Ended) -> ExitCode {
         Ended::Over { result, code } => {
             if !config.quiet {
                 let lasted = human(seconds(result.duration_s).unwrap_or_default());
+                let why = one_line(&result.reason);
+                let diagnosis = result.diagnosis.as_deref().map(one_line).unwrap_or_default();
+                let diagnosis = match diagnosis.as_str() {
+                    "" => String::new(),
+                    diagnosis => format!("; {}", cut(diagnosis, DIAGNOSIS)),
+                };
                 say(format!(
-                    "sentinel-run: {} {}: {} after {lasted}",
-                    result.name, result.outcome, result.reason
+                    "sentinel-run: {} {}: {why} after {lasted}{diagnosis}",
+                    result.name, result.outcome
                 ));
             }
             ExitCode::from(*code)

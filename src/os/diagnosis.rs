@@ -17,8 +17,13 @@ const OUTPUT: usize = 400;
 /// First what waits for what, as the stuck rule tells it; then each process with its state, threads,
 /// CPU time and connections; then the end of what it printed.
 #[must_use]
-pub fn of(members: &[Stat], stuck: Option<&str>, last_output: &str) -> String {
-    let look = snapshot::take(members, false, Depth::All, None);
+pub fn of(
+    members: &[Stat],
+    terminal_passed: bool,
+    stuck: Option<&str>,
+    last_output: &str,
+) -> String {
+    let look = snapshot::take(members, terminal_passed, Depth::All, None);
     let mut parts = Vec::new();
     match (stuck, judge(&look)) {
         (Some(stuck), _) => parts.push(stuck.to_owned()),

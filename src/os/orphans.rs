@@ -152,5 +152,5 @@ pub fn end_all(
     if members.is_empty() {
         return (None, Vec::new());
     }
-    (Some(diagnosis::of(&members, None, "")), end(&mut look, grace))
+    (Some(diagnosis::of(&members, false, None, "")), end(&mut look, grace))
 }

@@ -46,8 +46,9 @@ pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
             if !known.insert(pid) {
                 continue;
             }
+            let child = process::stat(pid).or_else(|| unseen(pid, &parent));
             // The PID was read a moment ago: it counts only while its parent is who we think.
-            let child = process::stat(pid).filter(|stat| stat.ppid == parent.pid);
+            let child = child.filter(|stat| stat.ppid == parent.pid);
             let child = child.filter(|stat| !spare.contains(&stat.pgrp) && !is_other_job(stat));
             let Some(stat) = child else { continue };
             if stat.lives() {
@@ -57,6 +58,22 @@ pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
         }
     }
     found
+}
+
+/// A child that is there and may not be seen (`hidepid`, and another user's): nobody can signal it by
+/// mistake, for no identity is known of it.
+fn unseen(pid: i32, parent: &Stat) -> Option<Stat> {
+    process::exists(pid).then(|| Stat {
+        pid,
+        comm: "?".to_owned(),
+        state: '?',
+        ppid: parent.pid,
+        pgrp: 0,
+        session: 0,
+        threads: 1,
+        cpu_ticks: 0,
+        start: 0,
+    })
 }
 
 /// Whether this is a wrapper that holds the lock of a job of its own.

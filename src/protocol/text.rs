@@ -24,7 +24,8 @@ pub fn json(value: &impl serde::Serialize) -> String {
 }
 
 /// Controls, and what turns the direction of text around.
-fn is_unsafe(c: char) -> bool {
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -71,6 +71,8 @@ pub struct Scene<'a> {
 pub struct Known<'a> {
     /// Why the tree can never go on.
     pub stuck: Option<&'a str>,
+    /// The command was given the caller's terminal.
+    pub terminal_passed: bool,
     /// The end of its output, safe to print.
     pub last_output: String,
 }
@@ -114,7 +116,9 @@ impl Ending {
         let diagnosis = cause
             .as_ref()
             .filter(|cause| matches!(cause.outcome, Outcome::Hung | Outcome::Timeout))
-            .map(|_| diagnosis::of(&members, known.stuck, &known.last_output))
+            .map(|_| {
+                diagnosis::of(&members, known.terminal_passed, known.stuck, &known.last_output)
+            })
             .filter(|diagnosis| !diagnosis.is_empty());
         let hung = cause.as_ref().is_some_and(|cause| cause.outcome == Outcome::Hung);
         let helper = on_hang.filter(|_| hung).and_then(|command| examine(command, &members));

@@ -61,8 +61,19 @@ enum Waiting {
     /// One look found no reason. It is the second that counts.
     Suspect(Snapshot),
     /// Two looks found the same waits, and no reason in either.
-    Stuck(Snapshot, String),
+    Stuck {
+        /// The look that proved it.
+        look: Snapshot,
+        /// When everybody outside was asked last.
+        asked: Instant,
+        /// What waits for what.
+        diagnosis: String,
+    },
 }
+
+/// For so long it stands that nobody outside has an end of what a stuck tree waits for: hardly
+/// anybody can have come by one, for none of the tree can have given it away.
+const ASKED: Duration = Duration::from_secs(20);
 
 /// What one look found.
 #[derive(Debug)]
@@ -112,13 +123,20 @@ impl Looks {
     #[must_use]
     pub fn stuck(&self) -> Option<&str> {
         match &self.waiting {
-            Waiting::Stuck(_, diagnosis) => Some(diagnosis),
+            Waiting::Stuck { diagnosis, .. } => Some(diagnosis),
             _ => None,
         }
     }
 
-    /// Looks for evidence. The tree is asked for only if it is needed.
-    pub fn look(&mut self, log: &mut Log, tree: impl Fn() -> Vec<Stat>, now: Instant) -> Found {
+    /// Looks for evidence. The tree is asked for only if it is needed; `decisive`: the run will be
+    /// ended if nothing is found, so nothing is taken from earlier looks.
+    pub fn look(
+        &mut self,
+        log: &mut Log,
+        tree: impl Fn() -> Vec<Stat>,
+        decisive: bool,
+        now: Instant,
+    ) -> Found {
         // These are asked every time: what came in before does not count at the next look.
         let app = self.app.take();
         let mut probed = std::mem::take(&mut self.probed);
@@ -131,13 +149,19 @@ impl Looks {
         // Nothing is measured while there is output. Whether it counts or not, activity tells a
         // quiet job from one that works, and a stuck one from one that is between two waits.
         let moved = app.is_some() || output.is_some();
+        // What was measured before there was output tells nothing of the time since: the first look
+        // without output only begins to measure.
+        let begins = !moved && self.measured < self.output;
         let activity = if moved { None } else { self.activity(tree(), now) };
-        let waiting = if moved || activity.is_some() {
+        let activity = activity.filter(|_| !begins);
+        let waiting = if begins {
+            None
+        } else if moved || activity.is_some() {
             self.moved = now;
             self.waiting = Waiting::Unknown;
             None
         } else {
-            self.wait(tree(), log)
+            self.wait(tree(), log, decisive, now)
         };
         let counting = ORDER.map(|kind| self.beat_on.counts(kind).then_some(kind));
         let found = counting.into_iter().flatten().find_map(|kind| {
@@ -157,7 +181,7 @@ impl Looks {
             detail,
             at: SystemTime::now(),
         });
-        Found { evidence, again: matches!(self.waiting, Waiting::Suspect(_)) }
+        Found { evidence, again: begins || matches!(self.waiting, Waiting::Suspect(_)) }
     }
 
     /// What the tree has done since it was last asked, in words.
@@ -201,7 +225,7 @@ impl Looks {
 
     /// What a tree in which nothing moves waits for; `None`: nothing can wake it, or that is not
     /// certain yet.
-    fn wait(&mut self, tree: &[Stat], log: &Log) -> Option<String> {
+    fn wait(&mut self, tree: &[Stat], log: &Log, decisive: bool, now: Instant) -> Option<String> {
         if let Waiting::Free(reason) = &self.waiting
             && reason.lasting
         {
@@ -209,23 +233,28 @@ impl Looks {
             return Some(in_words(reason, log));
         }
         let before = match &self.waiting {
-            Waiting::Stuck(before, _) => Some(before),
+            Waiting::Stuck { look, asked, .. } if !decisive && now < *asked + ASKED => Some(look),
             _ => None,
         };
+        let asked = before.is_none();
         let look = snapshot::take(tree, self.terminal_passed, Depth::OneReason, before);
-        self.waiting = match (judge(&look), std::mem::replace(&mut self.waiting, Waiting::Unknown))
-        {
+        let judgement = judge(&look);
+        self.waiting = match (judgement, std::mem::replace(&mut self.waiting, Waiting::Unknown)) {
             (Judgement::Free(reason), _) => Waiting::Free(reason),
-            (
-                Judgement::Stuck { diagnosis, input },
-                Waiting::Suspect(before) | Waiting::Stuck(before, _),
-            ) if before.processes == look.processes => {
+            (Judgement::Stuck { .. }, Waiting::Stuck { look: before, asked: then, diagnosis })
+                if before.processes == look.processes =>
+            {
+                Waiting::Stuck { look, asked: if asked { now } else { then }, diagnosis }
+            }
+            (Judgement::Stuck { diagnosis, input }, Waiting::Suspect(before))
+                if before.processes == look.processes =>
+            {
                 let prompt = if input { prompt(&log.tail()) } else { None };
                 let diagnosis = match prompt {
                     Some(prompt) => format!("{diagnosis}; it asks: {prompt}"),
                     None => diagnosis,
                 };
-                Waiting::Stuck(look, diagnosis)
+                Waiting::Stuck { look, asked: now, diagnosis }
             }
             (Judgement::Stuck { .. }, _) => Waiting::Suspect(look),
         };

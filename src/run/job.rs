@@ -543,6 +543,7 @@ impl<'a> Job<'a> {
         let on_hang = self.config.on_hang.as_deref();
         let known = Known {
             stuck: self.looks.stuck(),
+            terminal_passed: self.shares_terminal,
             last_output: text::one_line(&String::from_utf8_lossy(&self.log.tail())),
         };
         let ending = Ending::begin(cause, on_hang, self.config.grace, &known, &self.scene(), now);
@@ -619,12 +620,16 @@ impl<'a> Job<'a> {
         }
         let spare = self.spare();
         let tree = || tree::descendants(me(), &spare);
-        let found = self.looks.look(&mut self.log, tree, now);
+        let silence = now.saturating_duration_since(self.last_beat);
+        let decisive = self.config.end_if_stale && silence > self.config.stale;
+        let found = self.looks.look(&mut self.log, tree, decisive, now);
         if found.again {
             self.next_look = now + evidence::AGAIN.min(self.config.interval);
         }
         let (stuck, trouble) = (self.looks.stuck().map(str::to_owned), self.probes.trouble());
-        let turned = stuck != self.record.stuck || trouble != self.record.trouble;
+        // Rewritten without a beat as seldom as can be: for a moment the file has another time.
+        let turned =
+            stuck != self.record.stuck || trouble.is_some() != self.record.trouble.is_some();
         self.record.stuck = stuck;
         self.record.trouble = trouble;
         let evidence = found.evidence.map(|mut evidence| {
@@ -640,6 +645,7 @@ impl<'a> Job<'a> {
             return self.beat(evidence, now);
         }
         if turned {
+            self.record.quiet_s = rounded(self.looks.quiet(now));
             self.write_heartbeat();
         }
         if self.config.end_if_stale && !found.again {

@@ -97,6 +97,7 @@ impl Tally {
     pub fn is_good(&self) -> bool {
         ["missed", "killed", "broken"].iter().all(|column| self.sum(column) == 0)
             && self.left.is_empty()
+            && self.sum("found") + self.sum("untouched") > 0
     }
 
     pub fn sentence(&self) -> String {

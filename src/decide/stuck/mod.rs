@@ -98,6 +98,10 @@ pub fn judge(tree: &Snapshot) -> Judgement {
     let mut reasons: Vec<Reason> = Vec::new();
     let mut unasked: Vec<Reason> = Vec::new();
     for process in &tree.processes {
+        if process.threads.is_empty() {
+            let hidden = unknown(process, "cannot be seen (its threads)");
+            reasons.push(Reason { rank: Rank::Hidden, ..hidden });
+        }
         for thread in &process.threads {
             match wake(tree, process, thread) {
                 Wake::Outside(reason) => reasons.push(reason),
@@ -119,7 +123,7 @@ pub fn judge(tree: &Snapshot) -> Judgement {
         reasons.push(named(&other.name, other.pid, "was not looked at"));
     }
     if reasons.is_empty() && tree.members.is_empty() {
-        reasons.push(named("the job", 0, "nothing of it can be seen"));
+        reasons.push(named("the job", 0, "nothing of it can be seen, or it is another job"));
     }
     if reasons.is_empty()
         && let Some(traced) = tree.holders.as_ref().and_then(|holders| holders.traced.clone())
@@ -143,8 +147,11 @@ pub fn wake(tree: &Snapshot, process: &Process, thread: &Thread) -> Wake {
     match thread.state {
         'Z' | 'X' | 'x' => return inside(""),
         'T' => return inside("is stopped by a signal"),
-        _ if keeps_house(process, thread) => return inside(""),
+        // At work even a thread that only keeps house is a reason: all others wait for a collection
+        // of garbage to end.
         'D' => return outside("waits for a disk or a device", false, Rank::Named),
+        'R' => return outside("runs", false, Rank::Named),
+        _ if keeps_house(process, thread) => return inside(""),
         _ => {}
     }
     let (call, args) = match &thread.at {
@@ -152,6 +159,9 @@ pub fn wake(tree: &Snapshot, process: &Process, thread: &Thread) -> Wake {
         At::Fault => return outside("waits for a page of memory", false, Rank::Unknown),
         At::Hidden(why) => {
             return outside(&format!("cannot be seen ({why})"), false, Rank::Hidden);
+        }
+        At::Elsewhere(function) => {
+            return outside(&format!("waits in {function}"), false, Rank::Unknown);
         }
         At::Traced(tracer) => {
             return match tree.members.iter().find(|member| member.pid == *tracer) {
@@ -161,11 +171,10 @@ pub fn wake(tree: &Snapshot, process: &Process, thread: &Thread) -> Wake {
         }
         At::Call { name, args } => (name.as_str(), args),
     };
-    if thread.state == 'R' {
-        return outside("runs", false, Rank::Named);
-    }
     let Some(waits) = table::waits(call) else {
-        return outside(&format!("waits in {call}"), false, Rank::Unknown);
+        let known = table::IN_WORDS.iter().find(|(name, _)| *name == call);
+        let what = known.map_or_else(|| format!("waits in {call}"), |(_, what)| (*what).to_owned());
+        return outside(&what, false, Rank::Unknown);
     };
     let is_limited = |limit: Limit| match limit {
         Limit::Pointer(arg) => args[arg] != 0,
@@ -187,6 +196,10 @@ pub fn wake(tree: &Snapshot, process: &Process, thread: &Thread) -> Wake {
                 _ => clock(),
             }
         }
+        // Without any descriptor it is the old way to write `pause`.
+        Waits::AnyDescriptor(_) | Waits::Epoll(_) if thread.on.is_empty() => {
+            outside("waits for a signal", true, Rank::Named)
+        }
         Waits::FileLock if call == "fcntl" && ![7, 38].contains(&args[1]) => {
             // F_SETLKW and F_OFD_SETLKW are the commands that wait.
             outside("waits in fcntl", false, Rank::Unknown)
@@ -197,18 +210,25 @@ pub fn wake(tree: &Snapshot, process: &Process, thread: &Thread) -> Wake {
     }
 }
 
-/// Whether this thread only keeps house for its runtime, which has one of each name: a second one
-/// is the program's own.
+/// Whether this thread only keeps house for its runtime, and has nothing to do just now. A runtime
+/// has one of each name: a second one is the program's own.
 #[must_use]
 pub fn keeps_house(process: &Process, thread: &Thread) -> bool {
     let mut earlier = process.threads.iter().take_while(|other| other.tid != thread.tid);
-    table::keeps_house(&process.name, &thread.name)
+    let rests = matches!(&thread.at, At::Call { name, .. } if name == "futex");
+    rests
+        && table::keeps_house(&process.name, &thread.name)
         && (table::has_many(&thread.name) || earlier.all(|other| other.name != thread.name))
 }
 
 /// Whether a signal or a timer may break into this process; `None`: nothing can.
 #[must_use]
 pub fn interrupt(process: &Process) -> Option<Reason> {
+    if let Some(job) = process.other_jobs.first() {
+        // Its end is told to the parent, whatever the parent waits in.
+        let what = format!("has another job below it, {job}");
+        return Some(Reason { rank: Rank::Named, ..unknown(process, &what) });
+    }
     // Whom nobody continues, no handler can wake.
     if process.threads.iter().all(|thread| matches!(thread.state, 'Z' | 'X' | 'x' | 'T')) {
         return None;
@@ -227,9 +247,12 @@ pub fn interrupt(process: &Process) -> Option<Reason> {
     let reason = |what: String| {
         Some(Reason { lasting: true, rank: Rank::Interruptible, ..unknown(process, &what) })
     };
+    let handlers = own(table::OWN_HANDLERS);
+    let handlers =
+        if handlers.iter().all(|signal| caught.contains(signal)) { handlers } else { &[] };
     let wakes = |signal: &&i32| {
         let known = table::WAKING.iter().any(|(waking, _)| waking == *signal);
-        (known || **signal >= table::FIRST_REAL_TIME) && !own(table::OWN_HANDLERS).contains(signal)
+        (known || **signal >= table::FIRST_REAL_TIME) && !handlers.contains(signal)
     };
     if let Some(signal) = caught.iter().find(wakes) {
         let name = table::WAKING.iter().find(|(waking, _)| waking == signal);
@@ -315,10 +338,11 @@ fn on_objects(tree: &Snapshot, process: &Process, thread: &Thread, call: &str) -
     let mut asked = Vec::new();
     let mut best: Option<Reason> = None;
     for object in &thread.on {
-        match moved_by(tree, thread, object, call) {
+        match moved_by(tree, object, call) {
             Answer::Nobody(_) => {}
             Answer::Outside(what, rank, lasting) => {
-                let input = object.fd == 0;
+                let source = matches!(object.thing, Thing::Pipe { .. } | Thing::Terminal(_));
+                let input = object.fd == 0 && source;
                 let reason = Reason { lasting, rank, input, ..unknown(process, &what) };
                 if best.as_ref().is_none_or(|best| best.rank < reason.rank) {
                     best = Some(reason);
@@ -335,7 +359,7 @@ fn on_objects(tree: &Snapshot, process: &Process, thread: &Thread, call: &str) -
     }
     let input = thread.on.iter().any(|object| matches!(object.thing, Thing::Terminal(_)));
     let what = match thread.on.as_slice() {
-        [one] => match moved_by(tree, thread, one, call) {
+        [one] => match moved_by(tree, one, call) {
             Answer::Nobody(what) => what,
             _ => String::new(),
         },
@@ -345,6 +369,12 @@ fn on_objects(tree: &Snapshot, process: &Process, thread: &Thread, call: &str) -
         _ => "waits for events that nothing outside this job can cause".to_owned(),
     };
     Wake::Inside { what, input }
+}
+
+/// Whether this one object gives a reason that tells enough: no other has to be looked at.
+#[must_use]
+pub fn is_reason(tree: &Snapshot, object: &Object, call: &str) -> bool {
+    matches!(moved_by(tree, object, call), Answer::Outside(_, Rank::Named, _))
 }
 
 /// Who can end a wait on one object.
@@ -358,10 +388,14 @@ enum Answer {
 }
 
 /// The table of descriptors: what each kind of thing can be moved by.
-fn moved_by(tree: &Snapshot, thread: &Thread, object: &Object, call: &str) -> Answer {
+fn moved_by(tree: &Snapshot, object: &Object, call: &str) -> Answer {
     use Answer::{Nobody, Outside};
-    let single = thread.on.len() == 1;
+    let direct = matches!(table::waits(call), Some(Waits::Descriptors(_)));
     match &object.thing {
+        // Always ready, and never slept on: who does none the less waits for something below it.
+        Thing::Null | Thing::LocalFile if direct => {
+            Outside("waits for a file".to_owned(), Rank::Unknown, false)
+        }
         Thing::Null | Thing::LocalFile => Nobody("waits for a local file".to_owned()),
         Thing::PrivateMemory => Nobody(call.to_owned()),
         Thing::RemoteFile(of) => Outside(format!("waits for a file on {of}"), Rank::Named, false),
@@ -371,7 +405,7 @@ fn moved_by(tree: &Snapshot, thread: &Thread, object: &Object, call: &str) -> An
         Thing::Terminal(path) => {
             Nobody(format!("waits for input from {path}, a terminal nobody was given"))
         }
-        Thing::Pipe { inode, reads, writes } => pipe(tree, *inode, *reads, *writes, single, call),
+        Thing::Pipe { inode, reads, writes } => pipe(tree, *inode, *reads, *writes, call),
         Thing::Peer { gone: true, .. } => {
             Nobody("waits on a socket whose other end is closed".to_owned())
         }
@@ -391,13 +425,13 @@ fn moved_by(tree: &Snapshot, thread: &Thread, object: &Object, call: &str) -> An
             },
             "waits on a socket whose other end is in this job",
         ),
-        Thing::Eventfd(id) => match &tree.holders {
-            None => Answer::Whoever(vec![End::Eventfd(*id)]),
-            Some(holders) => match holders.outside.get(&End::Eventfd(*id)) {
-                Some(who) => Outside(format!("waits for an event from {who}"), Rank::Named, false),
-                None => Nobody("waits for an event of this job (eventfd)".to_owned()),
-            },
-        },
+        Thing::Eventfd(id) => shared(
+            tree,
+            End::Eventfd(*id),
+            tree.holders.as_ref().is_some_and(|holders| holders.passed_in.contains(id)),
+            &|who| format!("waits for an event from {who}"),
+            "waits for an event of this job (eventfd)",
+        ),
         Thing::Pidfd(pid) => match tree.members.iter().find(|member| member.pid == *pid) {
             Some(member) => Nobody(format!("waits for {}[{pid}] to end", member.name)),
             None => Outside(format!("waits for pid {pid} to end"), Rank::Named, false),
@@ -440,14 +474,7 @@ fn moved_by(tree: &Snapshot, thread: &Thread, object: &Object, call: &str) -> An
 const SENT: &str = "the other end of which may have been sent to";
 
 /// An anonymous pipe: it is moved by who has the other end.
-fn pipe(
-    tree: &Snapshot,
-    inode: u64,
-    reads: bool,
-    writes: bool,
-    single: bool,
-    call: &str,
-) -> Answer {
+fn pipe(tree: &Snapshot, inode: u64, reads: bool, writes: bool, call: &str) -> Answer {
     let reading = call.starts_with("read") || (reads && !call.starts_with("write"));
     let mut ends = Vec::new();
     if reads {
@@ -466,8 +493,8 @@ fn pipe(
         let side = if reading { "from" } else { "to" };
         return Answer::Outside(format!("{verb} {side} {who}"), Rank::Named, false);
     }
-    // A blocked call proves that somebody has the other end: who cannot be seen is outside.
-    let unseen = single && !ends.iter().any(|end| holders.inside.contains_key(end));
+    // A wait proves that somebody has the other end: who cannot be seen is outside.
+    let unseen = !ends.iter().any(|end| holders.inside.contains_key(end));
     if unseen || (holders.passed_in.contains(&inode) && holders.hidden.is_some()) {
         return Answer::Outside(format!("{verb} of somebody unseen"), Rank::Unknown, false);
     }

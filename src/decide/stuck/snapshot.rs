@@ -87,6 +87,8 @@ pub enum At {
         /// Its arguments.
         args: [u64; 6],
     },
+    /// In this function of the kernel, which has nothing to do with its system call.
+    Elsewhere(String),
     /// Stopped by this tracer; 0: not known which.
     Traced(i32),
     /// It cannot be seen, and why.
@@ -187,13 +189,15 @@ pub struct Holders {
     /// Held inside the tree, and by whom.
     #[serde(with = "pairs")]
     pub inside: BTreeMap<End, String>,
-    /// Inodes of the pipes and sockets that the wrapper itself was given: its caller has them too.
+    /// Inodes of the pipes and sockets, and ids of the eventfds, that the wrapper itself was given: its
+    /// caller has them too.
     pub passed_in: BTreeSet<u64>,
     /// A process whose descriptors cannot be seen: it may hold what came in from outside.
     pub hidden: Option<String>,
     /// A process whose memory cannot be seen, the machine's init excepted: it shares none with jobs.
     pub hidden_memory: Option<String>,
-    /// Whoever outside has an unread message from the tree, in which descriptors may lie.
+    /// Whoever outside has an unread message from the tree, in which descriptors may lie; or what in the
+    /// kernel may act on them.
     pub in_flight: Option<String>,
     /// A process outside the tree that one of the tree traces.
     pub traced: Option<String>,

@@ -69,6 +69,20 @@ pub const CALLS: &[(&str, Waits)] = &[
     ("fcntl", Waits::FileLock),
 ];
 
+/// Calls that anybody may end, in words.
+pub const IN_WORDS: &[(&str, &str)] = &[
+    ("open", "waits to open a FIFO or a device"),
+    ("openat", "waits to open a FIFO or a device"),
+    ("msgrcv", "waits for a message (System V)"),
+    ("msgsnd", "waits for room for a message (System V)"),
+    ("semop", "waits for a semaphore (System V)"),
+    ("semtimedop", "waits for a semaphore (System V)"),
+    ("mq_timedreceive", "waits for a message (POSIX queue)"),
+    ("mq_timedsend", "waits for room for a message (POSIX queue)"),
+    ("fsync", "waits for a disk"),
+    ("fdatasync", "waits for a disk"),
+];
+
 /// How a call waits; `None`: unknown.
 #[must_use]
 pub fn waits(call: &str) -> Option<Waits> {
@@ -93,7 +107,8 @@ pub const WAKING: &[(i32, &str)] = &[
 /// 32 to 34 are the C library's own.
 pub const FIRST_REAL_TIME: i32 = 35;
 
-/// Handlers that a program always has, by the base name of what is executed: they prove nothing.
+/// Handlers that a program always has, by the base name of what is executed: they prove nothing. One
+/// that has not all of them is another program of that name.
 /// (Go and Open MPI catch nearly everything and are not listed: they are never proved stuck.)
 pub const OWN_HANDLERS: &[(&str, &[i32])] = &[
     ("ruby", &[14, 10, 12, 26]),
@@ -157,6 +172,18 @@ pub fn is_plain_device(path: &str) -> bool {
     plain.contains(&path) || ["/dev/pts/", "/dev/shm/"].iter().any(|dir| path.starts_with(dir))
 }
 
+/// Functions of the kernel (`/proc/PID/wchan`) in which a thread sleeps whatever its system call is:
+/// frozen with its cgroup, asked for by a supervisor of its calls (seccomp), for a page that another
+/// program fills, for a FUSE server.
+pub const ELSEWHERE: &[&str] = &[
+    "do_freezer_trap",
+    "get_signal",
+    "seccomp_do_user_notification",
+    "handle_userfault",
+    "request_wait_answer",
+    "fuse_",
+];
+
 /// Threads by which a language runtime keeps house, work or no work, by the name of the main
 /// thread: what they do, or wait for, proves nothing. The kernel cuts names to 15 bytes.
 pub const HOUSEKEEPING: &[(&str, &[&str])] = &[(
@@ -164,23 +191,16 @@ pub const HOUSEKEEPING: &[(&str, &[&str])] = &[(
     &[
         "VM Periodic Tas",
         "VM Thread",
-        "G1 ",
+        "G1 Main Marker",
+        "G1 Conc#",
+        "G1 Refine#",
+        "G1 Service",
         "GC Thread#",
-        "Parallel GC ",
-        "ParGC",
-        "Shenandoah",
-        "ZDirector",
-        "ZDriver",
-        "ZWorker",
-        "ZStat",
-        "ZUncommitter",
-        "ZUnmapper",
         "C1 CompilerThre",
         "C2 CompilerThre",
         "JVMCI-native Co",
         "Sweeper thread",
         "Common-Cleaner",
-        "Cleaner-",
         "Signal Dispatch",
         "Finalizer",
         "Reference Handl",

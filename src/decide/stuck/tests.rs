@@ -114,7 +114,7 @@ fn what_each_wait_comes_to() {
             thread(7, 'S', call("io_uring_enter", no), vec![]),
             "free: program[7]: waits in io_uring_enter",
         ),
-        (read(vec![(3, Thing::Null)]), "stuck: program[7]: waits for a local file"),
+        (read(vec![(3, Thing::Null)]), "free: program[7]: waits for a file"),
         (
             read(vec![(3, Thing::RemoteFile("fuse".into()))]),
             "free: program[7]: waits for a file on fuse",
@@ -146,8 +146,11 @@ fn what_each_wait_comes_to() {
             "free: program[7]: waits for a connection on [::]:80 (tcp)",
         ),
         (
-            epoll(FOR_EVER, vec![(4, Thing::Eventfd(1)), (5, Thing::Null)]),
-            "stuck: program[7]: waits for events that nothing outside this job can cause",
+            epoll(
+                FOR_EVER,
+                vec![(4, Thing::Terminal("/dev/tty".into())), (5, peer(0, true, false))],
+            ),
+            "stuck: program[7]: waits for input from a terminal nobody was given",
         ),
         (epoll(FOR_EVER, vec![(4, Thing::Pidfd(99))]), "free: program[7]: waits for pid 99 to end"),
         (
@@ -268,7 +271,8 @@ fn signals_and_timers_may_break_in() {
     assert!(with("make", &[10], &[]).starts_with("stuck"), "make always has it");
     assert!(with("make", &[12], &[]).starts_with("free"));
     assert_eq!(with("python", &[], &[0]), "free: program[7]: has a timer of its own");
-    assert!(with("ruby", &[10, 26], &[26]).starts_with("stuck"));
+    assert!(with("ruby", &[10, 12, 14, 26], &[26]).starts_with("stuck"));
+    assert!(with("ruby", &[10], &[]).starts_with("free"), "not Ruby: it has not all of them");
     let mut hidden = alone(vec![locked(7)]);
     hidden.processes[0].interrupts = Some(Interrupts::Hidden("denied".into()));
     assert!(told(&hidden).starts_with("free"));

@@ -112,6 +112,14 @@ pub fn can_be_seen() -> bool {
     })
 }
 
+/// Whether every process of the machine can be seen here: this is the first PID namespace, which has
+/// the same inode on every machine (`PROC_PID_INIT_INO` of the kernel), and `/proc` hides nobody.
+#[must_use]
+pub fn sees_everybody() -> bool {
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new("pid:[4026531836]"))
+        && stat(1).is_some()
+}
+
 /// What `/proc/PID/stat` says; `None` if there is no such process, or it cannot be seen.
 #[must_use]
 pub fn stat(pid: i32) -> Option<Stat> {
@@ -122,9 +130,25 @@ pub fn stat(pid: i32) -> Option<Stat> {
 }
 
 /// The same of a thread, at `/proc/PID/task/TID`.
+///
+/// # Errors
+/// If it has ended, or cannot be seen.
+pub fn stat_at(tid: i32, path: &Path) -> std::io::Result<Stat> {
+    let line = line(path.join("stat"))?;
+    parse(tid, line.as_bytes()).ok_or_else(|| std::io::ErrorKind::InvalidData.into())
+}
+
+/// What is at a path, as far as it is known without asking a server for it (`statx(2)`).
 #[must_use]
-pub fn stat_at(tid: i32, path: &Path) -> Option<Stat> {
-    parse(tid, line(path.join("stat")).ok()?.as_bytes())
+pub fn status_of(path: &Path) -> Option<rustix::fs::Statx> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    statx(
+        CWD,
+        path,
+        AtFlags::STATX_DONT_SYNC,
+        StatxFlags::TYPE | StatxFlags::INO | StatxFlags::NLINK,
+    )
+    .ok()
 }
 
 /// The threads of a process, the main one first.
@@ -142,7 +166,9 @@ pub fn tasks(process: &Stat) -> Vec<i32> {
 fn parse(pid: i32, bytes: &[u8]) -> Option<Stat> {
     let open = bytes.iter().position(|b| *b == b'(')?;
     let close = bytes.iter().rposition(|b| *b == b')')?;
-    let comm = String::from_utf8_lossy(bytes.get(open + 1..close)?).into_owned();
+    let comm = String::from_utf8_lossy(bytes.get(open + 1..close)?);
+    // A name that moves a cursor or begins a line would speak for us.
+    let comm = comm.replace(crate::protocol::text::is_unsafe, "?");
     let rest = std::str::from_utf8(&bytes[close + 1..]).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     // Field 3 of proc(5) is the first here.

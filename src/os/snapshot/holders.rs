@@ -7,64 +7,103 @@ use crate::decide::stuck::{End, Holders};
 use crate::os::process::{self, Stat, text};
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What is looked for in one process.
+/// What is looked for in each process.
 struct Wanted {
     ends: BTreeSet<End>,
     locks: bool,
     memory: bool,
 }
 
+/// What one process has of it.
+#[derive(Default)]
+struct Held {
+    ends: BTreeSet<End>,
+    /// It has an `io_uring`, whose operations the kernel goes on with: they may write to a pipe.
+    io_uring: bool,
+}
+
 /// Looks for the holders of these ends in the tree, and in every other process but this one, which
-/// has nothing to say to its job.
-///
-/// A socket with an unread message from the tree may have one of them in it.
-pub fn find(ends: &[End], unread: &[Unread], tree: &[Stat]) -> Holders {
-    let sockets = unread.iter().flat_map(|unread| [unread.inode, unread.peer]).map(End::Socket);
+/// has nothing to say to its job. `unread`: the sockets with unread messages, in which descriptors
+/// may lie; `None`: that is not known.
+pub fn find(ends: &[End], unread: Option<&[Unread]>, tree: &[Stat]) -> Holders {
+    let sockets = unread.unwrap_or_default().iter().flat_map(|unread| [unread.inode, unread.peer]);
     let wanted = Wanted {
-        ends: ends.iter().cloned().chain(sockets).collect(),
+        ends: ends.iter().cloned().chain(sockets.map(End::Socket)).collect(),
         locks: ends.iter().any(|end| matches!(end, End::Lock(_))),
         memory: ends.iter().any(|end| matches!(end, End::Memory(_))),
     };
     let mut holders = Holders::default();
-    let me = std::process::id().cast_signed();
-    let is_inside = |pid: i32| tree.iter().any(|stat| stat.pid == pid);
+    let mut driven = None;
     for stat in tree.iter().filter(|_| !ends.is_empty()) {
-        let mut found = BTreeSet::new();
-        let _ = held(stat.pid, stat, &wanted, &mut found);
-        for end in found {
+        let mut found = Held::default();
+        let _ = held(stat, &wanted, &mut found);
+        if found.io_uring {
+            driven = Some(format!("the io_uring of {}", name(stat)));
+        }
+        for end in found.ends {
             holders.inside.entry(end).or_insert_with(|| name(stat));
         }
     }
+    look_outside(ends, &wanted, tree, &mut holders);
+    if !ends.is_empty() {
+        holders.passed_in = passed_in();
+    }
+    let sent = || {
+        let unread = unread?.iter();
+        unread
+            .filter(|unread| holders.inside.contains_key(&End::Socket(unread.peer)))
+            .find_map(|unread| holders.outside.get(&End::Socket(unread.inode)).cloned())
+    };
+    holders.in_flight = match unread {
+        None => Some("somebody unseen".to_owned()),
+        Some(_) => driven.or_else(sent),
+    };
+    holders
+}
+
+/// Asks everybody who is not of the tree.
+fn look_outside(ends: &[End], wanted: &Wanted, tree: &[Stat], holders: &mut Holders) {
+    let me = std::process::id().cast_signed();
+    let is_inside = |pid: i32| tree.iter().any(|stat| stat.pid == pid);
+    let mut hidden = |who: String, is_init: bool| {
+        if !is_init {
+            holders.hidden_memory.get_or_insert_with(|| who.clone());
+        }
+        holders.hidden.get_or_insert(who);
+    };
+    // Where others live behind a namespace, or a `/proc` that shows a user its own processes only
+    // (`hidepid`), whoever came before us may have what we were given.
+    if !process::sees_everybody() {
+        hidden("somebody behind a namespace".to_owned(), false);
+    }
     for pid in process::all().into_iter().filter(|pid| *pid != me && !is_inside(*pid)) {
-        let Some(stat) = process::stat(pid).filter(Stat::lives) else { continue };
+        let Some(stat) = process::stat(pid) else {
+            if process::exists(pid) {
+                hidden(format!("pid {pid}"), pid == 1);
+            }
+            continue;
+        };
+        if !stat.lives() {
+            continue;
+        }
         if is_traced_by(pid, tree) {
             holders.traced.get_or_insert_with(|| name(&stat));
         }
         if ends.is_empty() {
             continue;
         }
-        let mut found = BTreeSet::new();
-        if held(pid, &stat, &wanted, &mut found).is_err() && process::stat(pid).is_some() {
-            holders.hidden.get_or_insert_with(|| name(&stat));
-            if pid != 1 {
-                holders.hidden_memory.get_or_insert_with(|| name(&stat));
-            }
+        let mut found = Held::default();
+        // Whose memory is just being changed for long, to look at it would take as long.
+        let busy = wanted.memory && stat.state == 'D';
+        if busy || (held(&stat, wanted, &mut found).is_err() && process::exists(pid)) {
+            hidden(name(&stat), pid == 1);
         }
-        for end in found {
+        for end in found.ends {
             holders.outside.entry(end).or_insert_with(|| name(&stat));
         }
     }
-    if !ends.is_empty() {
-        holders.passed_in = passed_in();
-    }
-    holders.in_flight = unread.iter().find_map(|unread| {
-        let who = holders.outside.get(&End::Socket(unread.inode))?;
-        holders.inside.contains_key(&End::Socket(unread.peer)).then(|| who.clone())
-    });
-    holders
 }
 
 fn name(stat: &Stat) -> String {
@@ -80,13 +119,22 @@ fn is_traced_by(pid: i32, tree: &[Stat]) -> bool {
     tracer != 0 && tree.iter().any(|stat| stat.pid == tracer)
 }
 
-/// Inodes of the pipes and sockets among our own descriptors: what we have, our caller may have.
+/// Inodes of the pipes and sockets, and ids of the eventfds, among our own descriptors: what we have,
+/// our caller may have.
 fn passed_in() -> BTreeSet<u64> {
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
             let link = fs::read_link(entry.path()).ok()?;
-            let (kind, rest) = link.to_str()?.split_once(":[")?;
+            let link = link.to_str()?;
+            if link.starts_with("anon_inode:") {
+                let info = Path::new("/proc/self/fdinfo").join(entry.file_name());
+                let info = text(info).ok()?;
+                return info
+                    .lines()
+                    .find_map(|line| line.strip_prefix("eventfd-id:")?.trim().parse().ok());
+            }
+            let (kind, rest) = link.split_once(":[")?;
             let inode = rest.strip_suffix(']')?.parse().ok()?;
             matches!(kind, "pipe" | "socket").then_some(inode)
         })
@@ -94,9 +142,10 @@ fn passed_in() -> BTreeSet<u64> {
 }
 
 /// Which of the wanted ends a process has.
-fn held(pid: i32, stat: &Stat, wanted: &Wanted, found: &mut BTreeSet<End>) -> std::io::Result<()> {
+fn held(stat: &Stat, wanted: &Wanted, found: &mut Held) -> std::io::Result<()> {
+    let pid = stat.pid;
     if wanted.memory {
-        mapped(&Path::new("/proc").join(pid.to_string()).join("maps"), wanted, found)?;
+        mapped(&Path::new("/proc").join(pid.to_string()).join("maps"), wanted, &mut found.ends)?;
     }
     // The main thread of a process may have ended before the others; then they have the table.
     let main = Path::new("/proc").join(pid.to_string());
@@ -105,7 +154,7 @@ fn held(pid: i32, stat: &Stat, wanted: &Wanted, found: &mut BTreeSet<End>) -> st
     if matches!(stat.state, 'Z' | 'X') {
         // What has ended has no table, and may not even be asked for it.
         let lives =
-            |task: &PathBuf| process::stat_at(pid, task).is_some_and(|task| task.state != 'Z');
+            |task: &PathBuf| process::stat_at(pid, task).is_ok_and(|task| task.state != 'Z');
         tables = process::tasks(stat).into_iter().map(of).filter(lives).collect();
     } else if stat.threads > 1 {
         let own =
@@ -129,19 +178,22 @@ fn held(pid: i32, stat: &Stat, wanted: &Wanted, found: &mut BTreeSet<End>) -> st
                 // (Its inode from here, for to look at the file itself may wait for a server.)
                 let inode =
                     info().lines().find_map(|line| line.strip_prefix("ino:")?.trim().parse().ok());
-                found.extend(inode.and_then(|inode| wanted.ends.get(&End::Memory(inode))).cloned());
+                found
+                    .ends
+                    .extend(inode.and_then(|inode| wanted.ends.get(&End::Memory(inode))).cloned());
             }
         }
     }
     Ok(())
 }
 
-fn descriptor(link: &str, info: impl Fn() -> String, wanted: &Wanted, found: &mut BTreeSet<End>) {
+fn descriptor(link: &str, info: impl Fn() -> String, wanted: &Wanted, found: &mut Held) {
     let mut has = |end: End| {
         if wanted.ends.contains(&end) {
-            found.insert(end);
+            found.ends.insert(end);
         }
     };
+    found.io_uring |= link.ends_with("[io_uring]");
     let inode = || link.split_once('[')?.1.strip_suffix(']')?.parse::<u64>().ok();
     if link.starts_with("pipe:") {
         let Some(inode) = inode() else { return };
@@ -204,12 +256,11 @@ fn lock(line: &str) -> Option<String> {
 /// The locks that are in the way of this process at this file: each waits in `/proc/locks` below
 /// the lock it waits for, with an arrow (proc(5)). Locks of open file descriptions name nobody.
 pub fn in_the_way(pid: i32, file: &Path) -> Vec<String> {
-    let (Ok(meta), Ok(locks)) = (fs::metadata(file), text("/proc/locks")) else {
+    let (Some(meta), Ok(locks)) = (process::status_of(file), text("/proc/locks")) else {
         return Vec::new();
     };
     let pid = pid.to_string();
-    let device = meta.dev();
-    let place = format!("{:02x}:{:02x}:{}", libc::major(device), libc::minor(device), meta.ino());
+    let place = format!("{:02x}:{:02x}:{}", meta.stx_dev_major, meta.stx_dev_minor, meta.stx_ino);
     blockers(&locks, &pid, &place)
 }
 

@@ -10,8 +10,9 @@ use crate::decide::stuck::{
     self, At, End, Interrupts, Member, Object, Process, Rank, Snapshot, Thing, Thread, Wake,
 };
 use crate::os::process::{self, Stat, line, tasks, text};
+use rustix::fs::FileType;
+use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// After a thread that waits for the clock, so many more of its process are asked for a reason that
@@ -44,6 +45,7 @@ pub fn take(
         },
         depth,
         sockets: Sockets::default(),
+        mounts: HashMap::new(),
     };
     let most = if depth == Depth::All { MOST_PROCESSES } else { usize::MAX };
     for stat in tree.iter().rev().take(most) {
@@ -54,8 +56,15 @@ pub fn take(
     // Signals and timers after the threads, which tell more; then, if there is still no reason,
     // the other ends, for which every process of the machine has to be asked.
     for i in 0..look.tree.processes.len() {
-        let interrupts = interrupts(&look.tree.processes[i]);
-        look.tree.processes[i].interrupts = Some(interrupts);
+        let pid = look.tree.processes[i].pid;
+        let others = tree.iter().find(|stat| stat.pid == pid).map(|stat| look.other_jobs(stat));
+        let process = &mut look.tree.processes[i];
+        process.other_jobs = others.unwrap_or_default();
+        process.interrupts = Some(interrupts(process));
+        for thread in &mut process.threads {
+            let elsewhere = waits_elsewhere(pid, thread.tid).filter(|_| thread.state == 'S');
+            thread.at = elsewhere.map_or_else(|| thread.at.clone(), At::Elsewhere);
+        }
         if depth == Depth::OneReason && stuck::interrupt(&look.tree.processes[i]).is_some() {
             return look.tree;
         }
@@ -65,8 +74,8 @@ pub fn take(
         return look.tree;
     }
     let wanted = look.wanted();
-    let unread = if wanted.is_empty() { Vec::new() } else { look.sockets.unread() };
-    look.tree.holders = Some(holders::find(&wanted, &unread, tree));
+    let unread = if wanted.is_empty() { Some(Vec::new()) } else { look.sockets.unread() };
+    look.tree.holders = Some(holders::find(&wanted, unread.as_deref(), tree));
     look.tree
 }
 
@@ -75,6 +84,8 @@ struct Look {
     tree: Snapshot,
     depth: Depth,
     sockets: Sockets,
+    /// The mounts that the threads of one process see.
+    mounts: HashMap<PathBuf, String>,
 }
 
 impl Look {
@@ -92,7 +103,21 @@ impl Look {
         let most = if self.depth == Depth::All { MOST_THREADS } else { usize::MAX };
         for (i, tid) in tasks(stat).into_iter().enumerate().take(most) {
             let path = PathBuf::from(format!("/proc/{}/task/{tid}", stat.pid));
-            let Some(thread) = process::stat_at(tid, &path) else { continue }; // it has ended
+            let thread = match process::stat_at(tid, &path) {
+                Ok(thread) => thread,
+                Err(error) if has_ended(&error) => continue,
+                Err(error) => {
+                    process.threads.push(Thread {
+                        tid,
+                        name: stat.comm.clone(),
+                        state: 'S',
+                        at: At::Hidden(error.kind().to_string()),
+                        on: Vec::new(),
+                    });
+                    found.get_or_insert(i);
+                    continue;
+                }
+            };
             if process.program.is_empty() && thread.lives() {
                 process.program = program(&path);
             }
@@ -103,7 +128,7 @@ impl Look {
                 at: At::Running,
                 on: Vec::new(),
             };
-            if thread.state != 'Z' && !stuck::keeps_house(&process, &thread) {
+            if thread.state != 'Z' {
                 thread.at = place(&path, thread.state, &mut same_calls);
                 self.ask(stat, &path, &mut process, &mut thread);
             }
@@ -153,15 +178,16 @@ impl Look {
             }
             Some(Waits::AnyDescriptor(_)) => {
                 let polls = name.ends_with("poll");
-                let set = if polls { poll_set(path, &args) } else { select_set(path, &args) };
-                self.these_descriptors(
-                    process,
-                    path,
-                    thread,
-                    set.or_else(|| open_descriptors(path)),
-                );
+                // The set as it is now may not be the one the call began with, if there is another
+                // thread to change it.
+                let set = match (stat.threads, polls) {
+                    (1, true) => poll_set(path, &args),
+                    (1, false) => select_set(path, &args),
+                    _ => None,
+                };
+                self.these_descriptors(path, thread, set.or_else(|| open_descriptors(path)));
             }
-            Some(Waits::Epoll(_)) => self.registered(process, path, fd(0), thread, NESTING),
+            Some(Waits::Epoll(_)) => self.registered(path, fd(0), thread, NESTING),
             Some(Waits::FileLock) => {
                 let fd = fd(0);
                 // Where others than this machine may hold a lock, that is a reason already.
@@ -190,13 +216,7 @@ impl Look {
     }
 
     /// These descriptors of a thread; with a reason found, the rest is not asked.
-    fn these_descriptors(
-        &mut self,
-        process: &Process,
-        path: &Path,
-        thread: &mut Thread,
-        fds: Option<Vec<i32>>,
-    ) {
+    fn these_descriptors(&mut self, path: &Path, thread: &mut Thread, fds: Option<Vec<i32>>) {
         let Some(fds) = fds else {
             let why = "its descriptors cannot be listed".to_owned();
             return thread.on.push(Object { fd: -1, thing: Thing::Hidden(why) });
@@ -207,21 +227,14 @@ impl Look {
                 // A file is always ready: a wait that goes on is not for it.
                 thread.on.push(Object { fd, thing });
             }
-            if self.is_enough(process, thread) {
+            if self.is_enough(thread) {
                 return;
             }
         }
     }
 
     /// The descriptors registered with an epoll, epolls among them followed.
-    fn registered(
-        &mut self,
-        process: &Process,
-        path: &Path,
-        epoll: i32,
-        thread: &mut Thread,
-        nesting: usize,
-    ) {
+    fn registered(&mut self, path: &Path, epoll: i32, thread: &mut Thread, nesting: usize) {
         let hidden = |why: &str| Object { fd: epoll, thing: Thing::Hidden(why.to_owned()) };
         let Ok(info) = text(path.join(format!("fdinfo/{epoll}"))) else {
             return thread.on.push(hidden("its epoll cannot be read"));
@@ -247,21 +260,23 @@ impl Look {
                 continue;
             }
             if link(path, fd).as_deref() == Some("anon_inode:[eventpoll]") {
-                self.registered(process, path, fd, thread, nesting - 1);
+                self.registered(path, fd, thread, nesting - 1);
             } else {
                 let thing = self.thing(path, fd, false);
                 thread.on.push(Object { fd, thing });
             }
-            if self.is_enough(process, thread) {
+            if self.is_enough(thread) {
                 return;
             }
         }
     }
 
-    fn is_enough(&self, process: &Process, thread: &Thread) -> bool {
-        self.depth == Depth::OneReason
-            && matches!(stuck::wake(&self.tree, process, thread),
-                Wake::Outside(reason) if reason.rank == Rank::Named)
+    /// Whether the last object of this thread is reason enough.
+    fn is_enough(&self, thread: &Thread) -> bool {
+        let (At::Call { name, .. }, Some(last)) = (&thread.at, thread.on.last()) else {
+            return false;
+        };
+        self.depth == Depth::OneReason && stuck::is_reason(&self.tree, last, name)
     }
 
     /// What a descriptor is. `direct`: the thread is blocked in a call on this very descriptor, so
@@ -316,13 +331,25 @@ impl Look {
             return Thing::Open(format!("waits for {link}"));
         }
         // The file system first: to look at a file of a server that is gone would block.
-        match field("mnt_id:").and_then(|id| file_system(path, id)) {
+        match field("mnt_id:").and_then(|id| self.file_system(path, id)) {
             Some(kind) if table::LOCAL_FILE_SYSTEMS.contains(&kind.as_str()) => {}
             Some(kind) if kind == "devpts" => {}
             Some(kind) => return Thing::RemoteFile(kind),
             None => return Thing::RemoteFile("an unknown file system".to_owned()),
         }
         special(path, fd, &link)
+    }
+
+    /// The type of the file system with this mount id, as the process sees the mounts.
+    fn file_system(&mut self, path: &Path, mount: &str) -> Option<String> {
+        // Only processes have it, not threads: "36 35 98:0 / /mnt rw master:1 - ext3 /dev/root rw"
+        let process = path.parent()?.parent()?;
+        let mounts = self
+            .mounts
+            .entry(process.to_owned())
+            .or_insert_with(|| text(process.join("mountinfo")).unwrap_or_default());
+        let line = mounts.lines().find(|line| line.split(' ').next() == Some(mount))?;
+        Some(line.split_once(" - ")?.1.split(' ').next()?.to_owned())
     }
 
     /// Every end that somebody outside may have.
@@ -339,6 +366,11 @@ impl Look {
         wanted.dedup();
         wanted
     }
+}
+
+/// `ESRCH` comes from what has ended while it was read.
+fn has_ended(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
 /// So many descriptors in one `poll` or `select` are read.
@@ -424,18 +456,17 @@ fn place(path: &Path, state: char, same_calls: &mut Option<bool>) -> At {
     At::Call { name: calls::name(number), args }
 }
 
-/// Whether a process is of our own architecture: the numbers of its calls mean what ours do. By
-/// the head of the ELF file it executes: class (byte 4) and machine (bytes 18, 19), elf(5).
+/// Whether the numbers of a process's system calls mean what ours do: whether it is of our word size
+/// and not, say, an i386 program on x86-64. By the first entry of its auxiliary vector (getauxval(3)):
+/// its type is a small number in a word of ours, in words of half the size a value follows at once.
+/// (What it executes is not opened for this: that may be on a file system that does not answer.)
 fn has_our_calls(path: &Path) -> bool {
     use std::io::Read;
-    static OURS: std::sync::OnceLock<Option<[u8; 3]>> = std::sync::OnceLock::new();
-    let head = |path: &Path| {
-        let mut head = [0; 20];
-        fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
-        head.starts_with(b"\x7fELF").then_some([head[4], head[18], head[19]])
-    };
-    let ours = OURS.get_or_init(|| head(Path::new("/proc/self/exe")));
-    ours.is_some() && head(&path.join("exe")) == *ours
+    const MOST_TYPES: usize = 4096;
+    let process = path.parent().and_then(Path::parent).unwrap_or(path);
+    let mut word = [0; size_of::<usize>()];
+    let read = fs::File::open(process.join("auxv")).and_then(|mut file| file.read_exact(&mut word));
+    read.is_ok() && cfg!(target_pointer_width = "64") && usize::from_ne_bytes(word) < MOST_TYPES
 }
 
 /// Base name of what is executed, without a version's digits.
@@ -450,17 +481,6 @@ fn program(path: &Path) -> String {
 fn link(path: &Path, fd: i32) -> Option<String> {
     let link = fs::read_link(path.join(format!("fd/{fd}"))).ok()?;
     Some(link.to_string_lossy().into_owned())
-}
-
-/// The type of the file system with this mount id, as the thread sees the mounts.
-fn file_system(path: &Path, mount: &str) -> Option<String> {
-    // "36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw"
-    let mounts = text(path.join("mountinfo")).ok().or_else(|| {
-        let process = path.parent()?.parent()?; // only processes have it, not threads
-        text(process.join("mountinfo")).ok()
-    })?;
-    let line = mounts.lines().find(|line| line.split(' ').next() == Some(mount))?;
-    Some(line.split_once(" - ")?.1.split(' ').next()?.to_owned())
 }
 
 /// What in the kernel may count up an eventfd of this process: a device of its own (GPUs, KVM,
@@ -488,30 +508,44 @@ fn maps(path: &Path) -> Option<String> {
 
 /// What a path on a local file system leads to.
 fn special(path: &Path, fd: i32, name: &str) -> Thing {
-    let Ok(meta) = fs::metadata(path.join(format!("fd/{fd}"))) else {
+    let Some(meta) = process::status_of(&path.join(format!("fd/{fd}"))) else {
         return Thing::Hidden(format!("descriptor {fd} cannot be read"));
     };
-    let kind = meta.file_type();
-    if kind.is_file() || kind.is_dir() {
+    let kind = FileType::from_raw_mode(meta.stx_mode.into());
+    if matches!(kind, FileType::RegularFile | FileType::Directory) {
         return Thing::LocalFile;
     }
-    if kind.is_fifo() {
+    if kind == FileType::Fifo {
         return Thing::Open(format!("waits for the FIFO {name}"));
     }
-    let (major, minor) = (libc::major(meta.rdev()), libc::minor(meta.rdev()));
-    match (major, minor) {
-        _ if !kind.is_char_device() => Thing::Open(format!("waits for {name}")),
+    let device = (meta.stx_rdev_major, meta.stx_rdev_minor);
+    match device {
+        _ if kind != FileType::CharacterDevice => Thing::Open(format!("waits for {name}")),
         (1, 3) => Thing::Null,
         // devices.txt of the kernel: 136 to 143 are the sides of pseudo terminals that programs
         // read, 4 below 64 the consoles, 5/0 /dev/tty, 5/1 /dev/console.
-        (136..=143, _) | (4, 0..64) | (5, 0 | 1) => Thing::Terminal(name.to_owned()),
+        (136..=143, _) | (4, 0..64) | (5, 0 | 1) => {
+            let prompts = fd <= 2 || device == (5, 0) || controlling_terminal(path) == Some(device);
+            if prompts {
+                return Thing::Terminal(name.to_owned());
+            }
+            // Opened by its name beside the standard streams it is a line to somebody.
+            Thing::Open(format!("waits for the line {name}"))
+        }
         _ => Thing::Open(format!("waits for the device {name}")),
     }
 }
 
+/// Field 7 of `/proc/PID/stat`: the device number in the form of the kernel.
+fn controlling_terminal(path: &Path) -> Option<(u32, u32)> {
+    let stat = line(path.join("stat")).ok()?;
+    let number = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(4)?.parse::<u32>().ok()?;
+    Some(((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & 0xf_ff00)))
+}
+
 /// The mapping behind a futex that is not private, by `/proc/PID/maps`.
 fn memory(path: &Path, address: u64) -> Thing {
-    let process = path.parent().and_then(Path::parent).unwrap_or(path);
+    let task = path.parent().and_then(Path::parent).unwrap_or(path);
     let Some(maps) = maps(path) else {
         return Thing::Hidden("its memory cannot be read".to_owned());
     };
@@ -527,20 +561,30 @@ fn memory(path: &Path, address: u64) -> Thing {
     let Some((range, words)) = found else {
         return Thing::Hidden("its memory is not mapped".to_owned());
     };
-    if words.first().is_some_and(|permissions| permissions.ends_with('p')) {
-        return Thing::PrivateMemory;
-    }
     let Some(inode) = words.get(3).and_then(|inode| inode.parse().ok()) else {
         return Thing::Hidden("its memory is not understood".to_owned());
     };
+    match words.first().map(String::as_str) {
+        // What was written to is a page of its own; what was only read is the file's still.
+        Some(permissions) if permissions.ends_with('p') => {
+            return if inode == 0 || permissions.contains('w') {
+                Thing::PrivateMemory
+            } else {
+                Thing::Hidden("a lock in a file that is mapped to be read".to_owned())
+            };
+        }
+        Some(_) => {}
+        None => return Thing::Hidden("its memory is not understood".to_owned()),
+    }
     let name = words.get(4..).unwrap_or_default().join(" ");
     let anonymous = name.starts_with("/dev/zero");
     // The C library makes a named semaphore under a temporary name, so that its mapping reads
     // "(deleted)" while the file lives on under another: its links tell. Only root may look. A
     // segment of System V has no name and is attached by its key.
-    let links = fs::metadata(process.join("map_files").join(range)).map(|meta| meta.nlink());
+    let file = process::status_of(&task.join("map_files").join(range));
+    let links = file.map(|file| file.stx_nlink);
     let by_key = name.starts_with("/SYSV");
-    let reachable = !anonymous && (by_key || links.map_or(true, |links| links > 0));
+    let reachable = !anonymous && (by_key || links.is_none_or(|links| links > 0));
     Thing::SharedMemory { file: inode, anonymous, reachable }
 }
 
@@ -574,6 +618,13 @@ impl Status {
 
 fn numbers(set: u64) -> Vec<i32> {
     (1..=64).filter(|signal| set & (1 << (signal - 1)) != 0).collect()
+}
+
+/// The function of the kernel that a thread sleeps in, if it is one that has nothing to do with its
+/// system call.
+fn waits_elsewhere(pid: i32, tid: i32) -> Option<String> {
+    let function = line(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
+    table::ELSEWHERE.iter().any(|known| function.starts_with(known)).then_some(function)
 }
 
 fn interrupts(process: &Process) -> Interrupts {

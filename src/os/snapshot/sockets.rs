@@ -2,17 +2,21 @@
 //! addresses of the others (`/proc/net/tcp`), for people.
 
 use crate::decide::stuck::Thing;
-use crate::os::process::text;
+use crate::os::process::{self, text};
 use rustix::net::sockopt::{Timeout, socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// What is known of the sockets of this network namespace, asked for once per look.
 #[derive(Debug, Default)]
-pub struct Sockets(Option<HashMap<u64, Unix>>);
+pub struct Sockets {
+    /// By inode; nothing if the kernel does not tell.
+    unix: OnceCell<Option<HashMap<u64, Unix>>>,
+}
 
 /// A Unix socket.
 #[derive(Clone, Debug, Default)]
@@ -41,25 +45,26 @@ const ESTABLISHED: u8 = 1;
 const LISTEN: u8 = 10;
 
 impl Sockets {
-    fn known(&mut self) -> &HashMap<u64, Unix> {
-        self.0.get_or_insert_with(|| unix_sockets().unwrap_or_default())
+    fn known(&self) -> Option<&HashMap<u64, Unix>> {
+        self.unix.get_or_init(unix_sockets).as_ref()
     }
 
-    /// The sockets with unread messages whose sender is still there.
-    pub fn unread(&mut self) -> Vec<Unread> {
-        let unread = self.known().iter().filter(|(_, unix)| unix.unread > 0);
+    /// The sockets with unread messages whose sender is still there; `None`: the kernel does not
+    /// tell.
+    pub fn unread(&self) -> Option<Vec<Unread>> {
+        let unread = self.known()?.iter().filter(|(_, unix)| unix.unread > 0);
         let sent = unread.filter_map(|(inode, unix)| Some((*inode, unix.peer?)));
-        sent.map(|(inode, peer)| Unread { inode, peer }).collect()
+        Some(sent.map(|(inode, peer)| Unread { inode, peer }).collect())
     }
 
     /// What the socket behind descriptor `fd` of a thread is.
-    pub fn socket(&mut self, path: &Path, fd: i32, inode: u64, direct: bool) -> Thing {
-        let Some(unix) = self.known().get(&inode).cloned() else {
+    pub fn socket(&self, path: &Path, fd: i32, inode: u64, direct: bool) -> Thing {
+        let Some(unix) = self.known().and_then(|known| known.get(&inode)).cloned() else {
             return Thing::Open(address(path, inode).unwrap_or("waits on a socket".to_owned()));
         };
         match unix.peer {
             Some(peer) => Thing::Peer {
-                name: match self.known().get(&peer) {
+                name: match self.known().and_then(|known| known.get(&peer)) {
                     Some(other) if unix.name.is_empty() => other.name.clone(),
                     _ => unix.name,
                 },
@@ -85,7 +90,11 @@ impl Sockets {
 /// Whether reads or writes of a socket have a time limit; where that cannot be seen: yes.
 fn is_limited(path: &Path, fd: i32) -> bool {
     let seen = || {
+        let tid = path.file_name()?.to_str()?.parse().ok()?;
         let pid = path.parent()?.parent()?.file_name()?.to_str()?.parse().ok()?;
+        if process::has_own_descriptors(pid, tid) {
+            return None; // of these the process itself has none
+        }
         let handle = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
         let socket = rustix::process::pidfd_getfd(&handle, fd, PidfdGetfdFlags::empty()).ok()?;
         let limit = |which| socket_timeout(&socket, which).ok();
