@@ -49,6 +49,9 @@ pub const CHPST: Contender = foreground("chpst", "chpst {job}");
 pub const TEMPLATE: Contender =
     foreground("bash template", "bash {here}/template.sh {name} {dir} {job}");
 
+/// What one would type to see what `SENTINEL_LOOKING` looks at.
+pub const PS: Contender = foreground("ps -eLf", "ps -eLf");
+
 pub const NQ: Contender = Contender {
     name: "nq",
     start: Start::Background("nq {job}"),
@@ -87,4 +90,11 @@ pub const SENTINEL_DETACHED: Contender = Contender {
     start: Start::Background("sentinel-run --detach --grace 1 --dir {dir} {name} -- {job}"),
     wait: Some("sentinel-watch --dir {dir} {name}"),
     ..SENTINEL
+};
+
+pub const SENTINEL_LOOKING: Contender = Contender {
+    start: Start::Background(
+        "sentinel-run --detach --heartbeat-interval 1s --beat-on auto --stale 1h --dir {dir} {name} -- {job}",
+    ),
+    ..SENTINEL_DETACHED
 };

@@ -6,6 +6,7 @@ mod contender;
 mod idle;
 mod lab;
 mod latency;
+mod look;
 mod memory;
 mod process;
 mod spawn;
@@ -29,6 +30,7 @@ const SECTIONS: &[Section] = &[
     ("throughput", throughput::measure),
     ("memory", memory::measure),
     ("idle", idle::measure),
+    ("look", look::measure),
     ("watch", watch::measure),
     ("survivors", survivors::measure),
 ];
@@ -36,8 +38,10 @@ const SECTIONS: &[Section] = &[
 fn main() -> ExitCode {
     // Cargo adds `--bench` to what was asked for.
     let args: Vec<String> = env::args().skip(1).filter(|a| a != "--bench").collect();
-    if let [latency::STAMP, file, milliseconds] = words(&args)[..] {
-        return latency::stamp(file, milliseconds);
+    match words(&args)[..] {
+        [latency::STAMP, file, milliseconds] => return latency::stamp(file, milliseconds),
+        [look::STUCK, processes] => return look::stuck(processes),
+        _ => {}
     }
     if let Some(unknown) = args.iter().find(|a| !SECTIONS.iter().any(|(name, _)| name == a)) {
         let known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
