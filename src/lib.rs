@@ -23,8 +23,8 @@
 //! | layer | holds |
 //! |---|---|
 //! | [`protocol`] | job names, paths, the records in the files, outcomes, history |
-//! | [`decide`] | pure functions: the verdict tree, silence, the circuit, what a probe's answers are worth |
-//! | [`os`] | the world as small verbs: claim a job, spawn, signals, the tree, ending it |
+//! | [`decide`] | pure functions: the verdict tree, silence, the stuck rule over a snapshot of the tree, the circuit, what a probe's answers are worth, prompts, pace |
+//! | [`os`] | the world as small verbs: claim a job, spawn, signals, the tree, a snapshot of what it waits for, ending it |
 //! | [`run`] | `sentinel-run`: one loop, wait, decide, act |
 //! | [`watch`] | `sentinel-watch`: one loop, observe, judge, end |
 //! | [`cli`] | what was typed, lowered into what is meant; reports; exit codes |

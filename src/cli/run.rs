@@ -59,8 +59,8 @@ pub struct Args {
     #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
     stale: Option<Duration>,
 
-    /// Evidence for a beat: output, activity, waiting, app, progress, health, alive, auto (the first
-    /// four; with a probe: app and the probes)
+    /// Evidence for a beat: output, activity, waiting (quiet, but not stuck), app, progress, health,
+    /// alive, auto (the first four; with a probe: app and the probes)
     #[arg(long, value_name = "LIST", default_value = "auto")]
     beat_on: BeatOn,
 

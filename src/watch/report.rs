@@ -310,6 +310,7 @@ impl Report {
         }
         parts.extend(self.busy.clone());
         parts.extend(self.awaits.clone());
+        parts.extend(self.diagnosis.as_ref().map(|_| "stuck".to_owned()));
         parts.join(", ")
     }
 

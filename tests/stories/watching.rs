@@ -426,6 +426,21 @@ fn running_is_told_with_what_is_known() {
 }
 
 #[test]
+fn a_job_that_can_never_go_on_is_called_stuck_while_it_runs() {
+    let scene = Scene::new();
+    let options = "--heartbeat-interval 100ms --stale 1h --grace 300ms";
+    let wrapper = scene.up("job", &format!("{options} job -- sh -c 'kill -STOP $$'"));
+    until("it is called stuck, with the reason", || {
+        let done = scene.watched("--once job").exits(5);
+        done.stdout.lines().next().is_some_and(|line| line.ends_with(", stuck"))
+            && done.stdout.contains("is stopped by a signal")
+    });
+    scene.watched("--list").exits(0).says(", stuck");
+    scene.stop("job");
+    wrapper.wait();
+}
+
+#[test]
 fn a_list_with_a_job_that_is_refused_tells_of_the_others() {
     let scene = Scene::new();
     scene.ran("good -- true").exits(0);
