@@ -2,7 +2,7 @@
 //! thread has done since, what each waits for.
 
 use std::fs;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, thread};
@@ -77,9 +77,9 @@ fn reaped() -> Duration {
 pub fn stuck(processes: &str) -> ExitCode {
     let Ok(processes) = processes.parse::<usize>() else { return ExitCode::FAILURE };
     let program = env::current_exe().expect("this program has a path");
-    for _ in 1..processes {
-        Command::new(&program).args([STUCK, "1"]).spawn().expect("this program runs");
-    }
+    let others: Vec<Child> = (1..processes)
+        .map(|_| Command::new(&program).args([STUCK, "1"]).spawn().expect("this program runs"))
+        .collect();
     let lock = Mutex::new(());
     let _held = lock.lock();
     thread::scope(|threads| {
@@ -87,5 +87,6 @@ pub fn stuck(processes: &str) -> ExitCode {
             threads.spawn(|| drop(lock.lock()));
         }
     });
-    ExitCode::SUCCESS
+    let ended = others.into_iter().all(|mut other| other.wait().is_ok());
+    if ended { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
