@@ -79,6 +79,9 @@ pub struct Heartbeat {
     /// Seconds between TERM and KILL.
     #[serde(default)]
     pub grace_s: f64,
+    /// A command looks at a hung tree before it is asked to end, and has as much time as that.
+    #[serde(default)]
+    pub on_hang: bool,
     /// What counts as evidence, as typed.
     #[serde(default)]
     pub beat_on: Vec<String>,
@@ -213,6 +216,7 @@ pub(crate) mod tests {
             stale_s: 60.0,
             timeout_s: None,
             grace_s: 10.0,
+            on_hang: false,
             beat_on: vec!["auto".into()],
             beat: Beat { monotonic_ns: 1, realtime_ns: 2 },
             evidence: None,

@@ -193,33 +193,37 @@ impl Looks {
             let comm = tree.iter().find(|stat| stat.pid == pid).map_or("?", |stat| &stat.comm);
             format!("{comm}[{pid}]")
         };
-        let used = |id: &(i32, u64), work: &Work| {
-            let old = before.get(id).map_or(0, |old| old.run_ns);
-            Duration::from_nanos(work.run_ns.saturating_sub(old)).as_secs_f64()
+        let since = |id: &(i32, u64), count: fn(&Work) -> u64| {
+            let old = before.get(id).map_or(0, count);
+            let new = self.work.get(id).map_or(0, count);
+            Duration::from_nanos(new.saturating_sub(old)).as_secs_f64()
         };
+        let used = |id: &(i32, u64)| since(id, |work| work.run_ns);
+        // On a crowded machine who is busy waits for a CPU most of the time.
+        let wanted = |id: &(i32, u64)| since(id, |work| work.run_ns + work.waited_ns);
         // Whoever used most of the CPU tells most.
         let most = self
             .work
             .iter()
             .filter(|(id, work)| before.get(id) != Some(work))
-            .max_by(|one, other| used(one.0, one.1).total_cmp(&used(other.0, other.1)));
-        let Some((id, work)) = most else {
+            .max_by(|one, other| used(one.0).total_cmp(&used(other.0)));
+        let Some((id, _)) = most else {
             let gone = before.keys().find(|id| !self.work.contains_key(id));
             return gone.map(|(pid, _)| format!("process {pid} went"));
         };
         let silence = now.saturating_duration_since(self.output);
-        let share = self.work.iter().map(|(id, work)| used(id, work)).sum::<f64>() / lasted;
+        let share = self.work.keys().map(wanted).sum::<f64>() / lasted;
         Some(if before.contains_key(id) && share >= BUSY_SHARE && silence > Duration::ZERO {
             format!(
                 "{BUSY}, no output for {} ({} at {:.0} % of a core)",
                 human(Duration::from_secs(silence.as_secs().max(1))),
                 name(id.0),
-                used(id, work) / lasted * 100.0
+                used(id) / lasted * 100.0
             )
         } else if !before.contains_key(id) {
             format!("{} came", name(id.0))
         } else {
-            format!("{} used {:.1} ms of CPU", name(id.0), used(id, work) * 1e3)
+            format!("{} used {:.1} ms of CPU", name(id.0), used(id) * 1e3)
         })
     }
 

@@ -49,6 +49,7 @@ pub fn first_record(config: &Config, circuit: &CircuitPolicy) -> Heartbeat {
         stale_s: config.stale.as_secs_f64(),
         timeout_s: config.timeout.map(|timeout| timeout.as_secs_f64()),
         grace_s: config.grace.as_secs_f64(),
+        on_hang: config.on_hang.is_some(),
         beat_on: config.beat_on.words().to_vec(),
         beat,
         evidence: None,

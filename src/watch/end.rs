@@ -186,7 +186,13 @@ impl Case<'_> {
         // 1. Ask: TERM with the reason, and CONT, for a stopped one hears nothing.
         let _ = wrapper.queue(libc::SIGTERM, sentence.value());
         let _ = wrapper.signal(libc::SIGCONT);
-        if self.wait_for_end(record, self.grace(Some(record)).saturating_add(RECORDING)) {
+        let examination = if record.on_hang && sentence.outcome == Outcome::Hung {
+            seconds(record.grace_s).unwrap_or_default()
+        } else {
+            Duration::ZERO
+        };
+        let patience = self.grace(Some(record)).saturating_add(examination);
+        if self.wait_for_end(record, patience.saturating_add(RECORDING)) {
             return self.settle(record, sentence, Vec::new());
         }
         // 2. Insist: two INTs mean kill at once.

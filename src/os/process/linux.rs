@@ -306,6 +306,8 @@ pub fn open_files(pid: i32, wanted: impl Fn(&Path) -> bool) -> Vec<OpenFile> {
 pub struct Work {
     /// Nanoseconds on a CPU. Whatever a thread does, I/O among it, takes some.
     pub run_ns: u64,
+    /// Nanoseconds in wait for a CPU.
+    pub waited_ns: u64,
     /// How often it was given a CPU.
     pub switches: u64,
 }
@@ -331,7 +333,8 @@ pub fn work(process: &Stat) -> Work {
         let mut numbers = schedstat.split_ascii_whitespace().map(|n| n.parse().unwrap_or(0));
         let run_ns = numbers.next().unwrap_or(0);
         work.run_ns += run_ns;
-        work.switches += numbers.nth(1).unwrap_or(0);
+        work.waited_ns += numbers.next().unwrap_or(0);
+        work.switches += numbers.next().unwrap_or(0);
         if run_ns == 0 {
             // A kernel that does not keep them (no CONFIG_SCHED_INFO) has its coarser counts.
             let status = text(task.join("status")).unwrap_or_default();

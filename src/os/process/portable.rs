@@ -141,6 +141,8 @@ pub fn open_files(_pid: i32, _wanted: impl Fn(&Path) -> bool) -> Vec<OpenFile> {
 pub struct Work {
     /// Nanoseconds on a CPU.
     pub run_ns: u64,
+    /// Nanoseconds in wait for a CPU.
+    pub waited_ns: u64,
     /// Context switches.
     pub switches: u64,
 }

@@ -253,15 +253,18 @@ fn lock(line: &str) -> Option<String> {
     Some(rest.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
 }
 
+/// All file locks of this machine, and who waits for them.
+pub fn locks() -> String {
+    text("/proc/locks").unwrap_or_default()
+}
+
 /// The locks that are in the way of this process at this file: each waits in `/proc/locks` below
 /// the lock it waits for, with an arrow (proc(5)). Locks of open file descriptions name nobody.
-pub fn in_the_way(pid: i32, file: &Path) -> Vec<String> {
-    let (Some(meta), Ok(locks)) = (process::status_of(file), text("/proc/locks")) else {
-        return Vec::new();
-    };
+pub fn in_the_way(locks: &str, pid: i32, file: &Path) -> Vec<String> {
+    let Some(meta) = process::status_of(file) else { return Vec::new() };
     let pid = pid.to_string();
     let place = format!("{:02x}:{:02x}:{}", meta.stx_dev_major, meta.stx_dev_minor, meta.stx_ino);
-    blockers(&locks, &pid, &place)
+    blockers(locks, &pid, &place)
 }
 
 fn blockers(locks: &str, pid: &str, place: &str) -> Vec<String> {

@@ -46,6 +46,7 @@ pub fn take(
         depth,
         sockets: Sockets::default(),
         mounts: HashMap::new(),
+        locks: None,
     };
     let most = if depth == Depth::All { MOST_PROCESSES } else { usize::MAX };
     for stat in tree.iter().rev().take(most) {
@@ -86,6 +87,8 @@ struct Look {
     sockets: Sockets,
     /// The mounts that the threads of one process see.
     mounts: HashMap<PathBuf, String>,
+    /// `/proc/locks`.
+    locks: Option<String>,
 }
 
 impl Look {
@@ -193,7 +196,9 @@ impl Look {
                 // Where others than this machine may hold a lock, that is a reason already.
                 let thing = self.thing(path, fd, false);
                 if thing == Thing::LocalFile {
-                    let locks = holders::in_the_way(stat.pid, &path.join(format!("fd/{fd}")));
+                    let table = self.locks.get_or_insert_with(holders::locks);
+                    let locks =
+                        holders::in_the_way(table, stat.pid, &path.join(format!("fd/{fd}")));
                     let locks =
                         locks.into_iter().map(|lock| Object { fd, thing: Thing::Lock(lock) });
                     thread.on.extend(locks);
@@ -463,9 +468,8 @@ fn place(path: &Path, state: char, same_calls: &mut Option<bool>) -> At {
 fn has_our_calls(path: &Path) -> bool {
     use std::io::Read;
     const MOST_TYPES: usize = 4096;
-    let process = path.parent().and_then(Path::parent).unwrap_or(path);
     let mut word = [0; size_of::<usize>()];
-    let read = fs::File::open(process.join("auxv")).and_then(|mut file| file.read_exact(&mut word));
+    let read = fs::File::open(path.join("auxv")).and_then(|mut file| file.read_exact(&mut word));
     read.is_ok() && cfg!(target_pointer_width = "64") && usize::from_ne_bytes(word) < MOST_TYPES
 }
 

@@ -74,17 +74,21 @@ impl Sockets {
                 limited: direct && is_limited(path, fd),
             },
             None if unix.state == LISTEN => {
-                Thing::Open("waits for a connection (unix socket)".to_owned())
+                Thing::Open(named("waits for a connection", &unix.name))
             }
             None if unix.state == ESTABLISHED && unix.shutdown == 3 => {
                 Thing::Peer { name: unix.name, inode, peer: 0, gone: true, limited: false }
             }
-            None if unix.kind == DATAGRAM => {
-                Thing::Open("waits for a message (unix socket)".to_owned())
-            }
+            None if unix.kind == DATAGRAM => Thing::Open(named("waits for a message", &unix.name)),
             None => Thing::Open("waits on a unix socket".to_owned()),
         }
     }
+}
+
+/// What is done on a Unix socket, with its name if it has one.
+fn named(what: &str, name: &str) -> String {
+    let space = if name.is_empty() { "" } else { " " };
+    format!("{what} (unix socket{space}{name})")
 }
 
 /// Whether reads or writes of a socket have a time limit; where that cannot be seen: yes.

@@ -1,6 +1,5 @@
 # corpus: healthy
 # what: a logger reads a serial line, which is a terminal that no person sits at
-# limit: by decision nobody sits at a terminal that was not passed
 # run: /usr/bin/python3 {file}
 # needs: python3
 # outside: /usr/bin/python3 {file} outside

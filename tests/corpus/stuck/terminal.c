@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
     char name[64] = {0}, answer[64];
     FILE *file = fopen(in_dir("terminal"), "r");
     fscanf(file, "%63s", name);
-    int terminal = CHECK(open(name, O_RDWR | O_NOCTTY));
+    int terminal = CHECK(open(name, O_RDWR));
     dprintf(terminal, "overwrite? [y/n] ");
     up();
     read(terminal, answer, sizeof answer);
