@@ -31,4 +31,5 @@ mod real_probes;
 mod rough_callers;
 mod servers;
 mod strangers;
+mod stuck;
 mod watching;
