@@ -282,6 +282,7 @@ fn what_a_quiet_job_waits_for_is_said_in_words() {
     let unix = UnixListener::bind(&path).unwrap();
     let lock = fs::File::create(scene.path("lock")).unwrap();
     lock.lock().unwrap();
+    fs::write(scene.path("still"), "").unwrap();
     scene.command("mkfifo").arg(scene.path("fifo")).finish().exits(0);
 
     let client = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.recv(1)";
@@ -317,7 +318,7 @@ fn what_a_quiet_job_waits_for_is_said_in_words() {
         ("own-unix", vec!["python3", "-c", own_unix], "waits for a connection".to_owned()),
     ];
     if has("inotifywait") {
-        let command = vec!["inotifywait", "-qq", "lock"];
+        let command = vec!["inotifywait", "-qq", "still"];
         cases.push(("inotify", command, "waits for a change of files (inotify)".to_owned()));
     }
     let start = |(job, command, _): &(&str, Vec<&str>, String)| {
@@ -504,6 +505,21 @@ fn an_examination_without_an_end_is_ended() {
     assert!(!told.contains("sh["), "{told:?}");
     assert_eq!(scene.result("job")["survivors"], json!([]));
     scene.nothing_is_left();
+}
+
+#[test]
+fn after_a_long_examination_the_command_still_has_its_grace() {
+    let scene = Scene::new();
+    let script = format!("trap 'sleep 2; echo cleaned; exit 1' TERM; {LOCKED} & wait; wait");
+    let wrapper = scene
+        .run("--heartbeat-interval 200ms --stale 60s --grace 3s --on-hang")
+        .args(["sleep 952", "job", "--", "sh", "-c", &script])
+        .start();
+    scene.is_up("job");
+    is_stuck(&scene, "job");
+    scene.watched(&format!("{HASTY} job")).exits(3);
+    wrapper.wait().exits(124);
+    assert_eq!(scene.read("job.log"), "cleaned\n", "it was asked to end, and given the time");
 }
 
 #[test]
