@@ -406,25 +406,7 @@ fn moved_by(tree: &Snapshot, object: &Object, call: &str) -> Answer {
             Nobody(format!("waits for input from {path}, a terminal nobody was given"))
         }
         Thing::Pipe { inode, reads, writes } => pipe(tree, *inode, *reads, *writes, call),
-        Thing::Peer { gone: true, .. } => {
-            Nobody("waits on a socket whose other end is closed".to_owned())
-        }
-        Thing::Peer { limited: true, .. } => {
-            Outside("waits on a socket, with a time limit".to_owned(), Rank::Clock, true)
-        }
-        Thing::Peer { peer: 0, .. } => {
-            Outside("waits for its connection to be accepted".to_owned(), Rank::Named, false)
-        }
-        Thing::Peer { name, inode, peer, .. } => shared(
-            tree,
-            End::Socket(*peer),
-            tree.holders.as_ref().is_some_and(|holders| holders.passed_in.contains(inode)),
-            &|who| match name.as_str() {
-                "" => format!("waits for {who} (unix socket)"),
-                name => format!("waits for {who} (unix socket {name})"),
-            },
-            "waits on a socket whose other end is in this job",
-        ),
+        Thing::Peer { .. } => peer(tree, &object.thing),
         Thing::Eventfd(id) => shared(
             tree,
             End::Eventfd(*id),
@@ -448,20 +430,7 @@ fn moved_by(tree: &Snapshot, object: &Object, call: &str) -> Answer {
             &|who| format!("waits for a lock in memory it shares with {who}"),
             "waits for a lock no running thread can release",
         ),
-        Thing::Lock(line) => {
-            let words = |who: &str| format!("waits for a file lock held by {who}");
-            match &tree.holders {
-                None => Answer::Whoever(vec![End::Lock(line.clone())]),
-                Some(holders) => {
-                    let end = End::Lock(line.clone());
-                    match (holders.outside.get(&end), holders.inside.get(&end)) {
-                        (Some(who), _) => Outside(words(who), Rank::Named, false),
-                        (None, Some(who)) => Nobody(format!("{} of this job", words(who))),
-                        (None, None) => Outside(words("somebody unseen"), Rank::Unknown, false),
-                    }
-                }
-            }
-        }
+        Thing::Lock(line) => file_lock(tree, line),
         Thing::Signals(_) => Outside("waits for a signal".to_owned(), Rank::Named, true),
         Thing::Open(what) => Outside(what.clone(), Rank::Named, true),
         Thing::Hidden(why) => {
@@ -502,6 +471,45 @@ fn pipe(tree: &Snapshot, inode: u64, reads: bool, writes: bool, call: &str) -> A
         return Answer::Outside(format!("{verb} {SENT} {who}"), Rank::Unknown, false);
     }
     Answer::Nobody(format!("{verb} whose {whose} are all in this job"))
+}
+
+/// A Unix socket with a peer: it is moved by who has that.
+fn peer(tree: &Snapshot, socket: &Thing) -> Answer {
+    use Answer::{Nobody, Outside};
+    let Thing::Peer { name, inode, peer, gone, limited } = socket else {
+        return Outside("waits on a socket".to_owned(), Rank::Unknown, false);
+    };
+    if *gone {
+        return Nobody("waits on a socket whose other end is closed".to_owned());
+    }
+    if *limited {
+        let what = "waits on a socket, with a time limit".to_owned();
+        return Outside(what, Rank::Clock, true);
+    }
+    if *peer == 0 {
+        let what = "waits for its connection to be accepted".to_owned();
+        return Outside(what, Rank::Named, false);
+    }
+    let space = if name.is_empty() { "" } else { " " };
+    shared(
+        tree,
+        End::Socket(*peer),
+        tree.holders.as_ref().is_some_and(|holders| holders.passed_in.contains(inode)),
+        &|who| format!("waits for {who} (unix socket{space}{name})"),
+        "waits on a socket whose other end is in this job",
+    )
+}
+
+/// A file lock: whoever has it, whatever process `/proc/locks` names.
+fn file_lock(tree: &Snapshot, line: &str) -> Answer {
+    let words = |who: &str| format!("waits for a file lock held by {who}");
+    let end = End::Lock(line.to_owned());
+    let Some(holders) = &tree.holders else { return Answer::Whoever(vec![end]) };
+    match (holders.outside.get(&end), holders.inside.get(&end)) {
+        (Some(who), _) => Answer::Outside(words(who), Rank::Named, false),
+        (None, Some(who)) => Answer::Nobody(format!("{} of this job", words(who))),
+        (None, None) => Answer::Outside(words("somebody unseen"), Rank::Unknown, false),
+    }
 }
 
 /// What several processes may have: it is moved from outside if one outside has it, or may have it

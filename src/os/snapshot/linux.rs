@@ -54,18 +54,10 @@ pub fn take(
             return look.tree; // a reason was found
         }
     }
-    // Signals and timers after the threads, which tell more; then, if there is still no reason,
-    // the other ends, for which every process of the machine has to be asked.
+    // What may break into any wait after the threads, which tell more; then, if there is still no
+    // reason, the other ends, for which every process of the machine has to be asked.
     for i in 0..look.tree.processes.len() {
-        let pid = look.tree.processes[i].pid;
-        let others = tree.iter().find(|stat| stat.pid == pid).map(|stat| look.other_jobs(stat));
-        let process = &mut look.tree.processes[i];
-        process.other_jobs = others.unwrap_or_default();
-        process.interrupts = Some(interrupts(process));
-        for thread in &mut process.threads {
-            let elsewhere = waits_elsewhere(pid, thread.tid).filter(|_| thread.state == 'S');
-            thread.at = elsewhere.map_or_else(|| thread.at.clone(), At::Elsewhere);
-        }
+        look.break_ins(i, tree);
         if depth == Depth::OneReason && stuck::interrupt(&look.tree.processes[i]).is_some() {
             return look.tree;
         }
@@ -205,6 +197,21 @@ impl Look {
                 } else {
                     thread.on.push(Object { fd, thing });
                 }
+            }
+        }
+    }
+
+    /// What may break into the waits of a process, whatever they are: signals, timers, the end of
+    /// another job; and whether its threads sleep where their calls say.
+    fn break_ins(&mut self, i: usize, tree: &[Stat]) {
+        let pid = self.tree.processes[i].pid;
+        let others = tree.iter().find(|stat| stat.pid == pid).map(|stat| self.other_jobs(stat));
+        let process = &mut self.tree.processes[i];
+        process.other_jobs = others.unwrap_or_default();
+        process.interrupts = Some(interrupts(process));
+        for thread in process.threads.iter_mut().filter(|thread| thread.state == 'S') {
+            if let Some(function) = waits_elsewhere(pid, thread.tid) {
+                thread.at = At::Elsewhere(function);
             }
         }
     }
