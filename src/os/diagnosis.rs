@@ -24,20 +24,14 @@ pub fn of(
     last_output: &str,
 ) -> String {
     let look = snapshot::take(members, terminal_passed, Depth::All, None);
-    let mut parts = Vec::new();
-    match (stuck, judge(&look)) {
-        (Some(stuck), _) => parts.push(stuck.to_owned()),
-        (None, Judgement::Stuck { diagnosis, .. }) => parts.push(diagnosis),
-        (None, Judgement::Free(_)) => parts.extend(look.members.iter().filter_map(|member| {
-            let process = look.processes.iter().find(|process| process.pid == member.pid)?;
-            let waits = stuck::waits_of(&look, process);
-            (!waits.is_empty())
-                .then(|| format!("{}[{}]: {}", process.name, process.pid, waits.join(", ")))
-        })),
-    }
+    let waits = match (stuck, judge(&look)) {
+        (Some(stuck), _) => stuck.to_owned(),
+        (None, Judgement::Stuck { diagnosis, .. }) => diagnosis,
+        (None, Judgement::Free(_)) => stuck::in_words(&look, false),
+    };
     let output = clip(last_output.trim(), OUTPUT);
     let room = SIZE - OUTPUT - 64;
-    let mut text = clip(&parts.join("; "), room);
+    let mut text = clip(&waits, room);
     for (i, member) in members.iter().enumerate() {
         let line = describe(member);
         if text.len() + line.len() > room {

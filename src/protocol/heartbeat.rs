@@ -106,7 +106,7 @@ pub struct Heartbeat {
     /// Null, or why the tree can never go on.
     #[serde(default)]
     pub stuck: Option<String>,
-    /// Null, or what its probes fail with.
+    /// Null, or what its probes fail with: as it was when that began, or at the last beat since.
     #[serde(default)]
     pub trouble: Option<String>,
     /// The circuit the run counts in.

@@ -5,13 +5,15 @@
 //!
 //! `cargo test --test corpus -- [--runs N] [--load] [--user NAME] [--only PATTERN] [--stale DUR]
 //! [--verbose] [--list]` prints found / missed / falsely killed, and exits 0 if nothing was missed
-//! that can be proved, and no healthy program was touched.
+//! that can be proved, and no healthy program was touched but by a known limit.
 //!
 //! The head of a file says, in comments: `corpus: stuck` or `healthy`; `what:` it is; `run:` the
 //! command line ({file}: this file, {program}: what a C file was compiled to); `needs:` programs;
 //! `outside:` a companion outside the job, waited for until it created `$CORPUS_DIR/ready`; `says:`
-//! words of the diagnosis, or of what is awaited; `unprovable:` why being missed is expected; `as:
-//! root` with `unprovable-for-user:`; `cc:` flags of its own. The program creates `$CORPUS_DIR/up`, or
+//! words of the diagnosis, or of what is awaited; `unprovable:` why being missed is expected; `limit:`
+//! why a healthy one is called stuck none the less; `as: root` with `unprovable-for-user:`; `optional:`
+//! a command that succeeds where the case can be played, for what no package brings; `cc:` flags of its
+//! own. The program creates `$CORPUS_DIR/up`, or
 //! prints a line, just before it waits; that directory is its own, and where it works. Where it cannot
 //! be here, it (or its companion) says why and exits with 77.
 
@@ -58,7 +60,9 @@ fn main() -> std::process::ExitCode {
     for round in 1..=args.runs {
         let ends = play::all(&stage, &cases, round);
         if stage::interrupted() {
-            eprintln!("corpus: interrupted");
+            eprintln!("corpus: interrupted; what was played whole:");
+            tally.leftover(stage.strike());
+            tally.print();
             return ExitCode::from(130);
         }
         tally.add(&cases, ends, args.verbose);

@@ -64,7 +64,10 @@ impl Tally {
                 End::Unprovable(why) => {
                     ("unprovable", Some(("missed, as expected: cannot be proved", why)))
                 }
-                End::Untouched(_) => ("untouched", None),
+                End::Untouched(_) => {
+                    let bonus = case.limit.is_some();
+                    ("untouched", bonus.then(|| ("untouched, though a known limit", String::new())))
+                }
                 End::Killed(why) => ("killed", Some(("falsely killed", why))),
                 End::CalledStuck(why) => ("killed", Some(("falsely called stuck", why))),
                 End::Limit(why) => ("limit", Some(("called stuck, a known limit", why))),

@@ -133,7 +133,7 @@ pub fn judge(tree: &Snapshot) -> Judgement {
     // The first of the best: what is deepest in the tree is looked at first, and tells most.
     match reasons.into_iter().rev().max_by_key(|reason| reason.rank) {
         Some(reason) => Judgement::Free(reason),
-        None => Judgement::Stuck { diagnosis: diagnosis(tree), input: asks_for_input(tree) },
+        None => Judgement::Stuck { diagnosis: in_words(tree, true), input: asks_for_input(tree) },
     }
 }
 
@@ -308,10 +308,14 @@ fn child(tree: &Snapshot, process: &Process) -> Wake {
     Wake::Inside { what, input: false }
 }
 
+/// A wait for the tree itself; in a tree that is stuck, [`FOR_EVER`].
+const LOCK: &str = "waits for a lock";
+/// What makes it one: that no thread of the tree runs.
+const FOR_EVER: &str = " no running thread can release";
+
 /// futex(2): the fourth argument is the time limit of all operations that wait.
 fn futex(tree: &Snapshot, process: &Process, thread: &Thread, args: &[u64; 6]) -> Wake {
     const PRIVATE: u64 = 128;
-    const LOCK: &str = "waits for a lock no running thread can release";
     /// `FUTEX_WAIT`, `_LOCK_PI`, `_WAIT_BITSET`, `_WAIT_REQUEUE_PI`, `_LOCK_PI2`.
     const WAITING: [u64; 5] = [0, 6, 9, 11, 13];
     let outside = |what: &str, lasting, rank| {
@@ -326,7 +330,7 @@ fn futex(tree: &Snapshot, process: &Process, thread: &Thread, args: &[u64; 6]) -
     if args[1] & PRIVATE != 0 {
         return Wake::Inside { what: LOCK.to_owned(), input: false };
     }
-    on_objects(tree, process, thread, LOCK)
+    on_objects(tree, process, thread, "futex")
 }
 
 /// What the objects of a call come to: one that can be moved from outside is enough.
@@ -397,7 +401,7 @@ fn moved_by(tree: &Snapshot, object: &Object, call: &str) -> Answer {
             Outside("waits for a file".to_owned(), Rank::Unknown, false)
         }
         Thing::Null | Thing::LocalFile => Nobody("waits for a local file".to_owned()),
-        Thing::PrivateMemory => Nobody(call.to_owned()),
+        Thing::PrivateMemory => Nobody(LOCK.to_owned()),
         Thing::RemoteFile(of) => Outside(format!("waits for a file on {of}"), Rank::Named, false),
         Thing::Terminal(path) if tree.terminal_passed => {
             Outside(format!("waits for input from {path}"), Rank::Named, true)
@@ -428,7 +432,7 @@ fn moved_by(tree: &Snapshot, object: &Object, call: &str) -> Answer {
             End::Memory(*file),
             !anonymous,
             &|who| format!("waits for a lock in memory it shares with {who}"),
-            "waits for a lock no running thread can release",
+            LOCK,
         ),
         Thing::Lock(line) => file_lock(tree, line),
         Thing::Signals(_) => Outside("waits for a signal".to_owned(), Rank::Named, true),
@@ -459,6 +463,14 @@ fn pipe(tree: &Snapshot, inode: u64, reads: bool, writes: bool, call: &str) -> A
         ("waits to write to a full pipe", "readers")
     };
     if let Some(who) = ends.iter().find_map(|end| holders.outside.get(end)) {
+        if !reading && matches!(table::waits(call), Some(Waits::AnyDescriptor(_))) {
+            // Of what came in and stands beside what is really waited for, it is the least likely.
+            return Answer::Outside(
+                format!("waits for room in a pipe to {who}"),
+                Rank::Unknown,
+                false,
+            );
+        }
         let side = if reading { "from" } else { "to" };
         return Answer::Outside(format!("{verb} {side} {who}"), Rank::Named, false);
     }
@@ -542,13 +554,24 @@ fn shared(
     Answer::Nobody(inside.to_owned())
 }
 
-/// What each process waits for, in words: threads that wait for the same are counted together.
+/// What each process of a tree waits for, in words, parents first.
 #[must_use]
-pub fn waits_of(tree: &Snapshot, process: &Process) -> Vec<String> {
+pub fn in_words(tree: &Snapshot, stuck: bool) -> String {
+    let of = |member: &Member| {
+        let process = tree.processes.iter().find(|process| process.pid == member.pid)?;
+        let waits = waits_of(tree, process, stuck).join(", ");
+        (!waits.is_empty()).then(|| format!("{}[{}]: {waits}", process.name, process.pid))
+    };
+    tree.members.iter().filter_map(of).collect::<Vec<_>>().join("; ")
+}
+
+/// The waits of one process: threads that wait for the same are counted together.
+fn waits_of(tree: &Snapshot, process: &Process, stuck: bool) -> Vec<String> {
     let mut waits: BTreeMap<String, usize> = BTreeMap::new();
     for thread in &process.threads {
         let what = match wake(tree, process, thread) {
             Wake::Outside(reason) => reason.what,
+            Wake::Inside { what, .. } if stuck && what == LOCK => what + FOR_EVER,
             Wake::Inside { what, .. } => what,
             Wake::Whoever(_) => "waits for another process".to_owned(),
         };
@@ -568,16 +591,6 @@ fn several(what: &str, count: usize) -> String {
         Some((many, rest)) => format!("{count} threads {many}{rest}"),
         None => format!("{count} threads: {what}"),
     }
-}
-
-fn diagnosis(tree: &Snapshot) -> String {
-    let of = |member: &Member| {
-        let process = tree.processes.iter().find(|process| process.pid == member.pid)?;
-        let waits = waits_of(tree, process);
-        let words = waits.join(", ");
-        (!waits.is_empty()).then(|| format!("{}[{}]: {words}", process.name, process.pid))
-    };
-    tree.members.iter().filter_map(of).collect::<Vec<_>>().join("; ")
 }
 
 fn asks_for_input(tree: &Snapshot) -> bool {

@@ -253,6 +253,13 @@ fn a_parent_is_as_stuck_as_its_child() {
 }
 
 #[test]
+fn only_a_stuck_tree_has_a_lock_for_ever() {
+    let runs = thread(8, 'R', At::Running, vec![]);
+    let tree = alone(vec![locked(7), runs]);
+    assert_eq!(in_words(&tree, false), "program[7]: runs, waits for a lock");
+}
+
+#[test]
 fn signals_and_timers_may_break_in() {
     let with = |program: &str, caught: &[i32], timers: &[i32]| {
         let mut tree = alone(vec![locked(7)]);

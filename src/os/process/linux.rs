@@ -82,7 +82,7 @@ fn bytes(path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
     read_all(fs::File::open(path)?, u64::MAX)
 }
 
-/// A file of /proc that has one line, which comes in one read.
+/// The first kilobyte of a file of /proc, in one read: of those with one line, all.
 ///
 /// # Errors
 /// As opening and reading it.

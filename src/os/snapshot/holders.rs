@@ -113,7 +113,7 @@ fn name(stat: &Stat) -> String {
 /// Whether one of the tree is the tracer of this process.
 fn is_traced_by(pid: i32, tree: &[Stat]) -> bool {
     // For most processes nobody is: the first kilobyte has the line.
-    let status = text(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = process::line(format!("/proc/{pid}/status")).unwrap_or_default();
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
     let tracer = tracer.and_then(|tracer| tracer.trim().parse::<i32>().ok()).unwrap_or(0);
     tracer != 0 && tree.iter().any(|stat| stat.pid == tracer)

@@ -138,8 +138,11 @@ impl Look {
                 }
             }
         }
-        self.tree.processes.push(process);
-        found.is_some()
+        // One that has ended meanwhile is not looked at: that is all that is known.
+        if !process.threads.is_empty() || process::exists(stat.pid) {
+            self.tree.processes.push(process);
+        }
+        self.depth == Depth::OneReason && found.is_some()
     }
 
     /// What the call of a thread waits on.

@@ -8,9 +8,9 @@
 //! `/proc/PID/syscall`.
 
 #[cfg(target_os = "linux")]
-mod holders;
-#[cfg(target_os = "linux")]
 mod sockets;
+#[cfg(target_os = "linux")]
+mod holders;
 #[cfg(target_os = "linux")]
 mod calls;
 #[cfg(target_os = "linux")]
