@@ -100,7 +100,9 @@ impl Tally {
     pub fn is_good(&self) -> bool {
         ["missed", "killed", "broken"].iter().all(|column| self.sum(column) == 0)
             && self.left.is_empty()
-            && self.sum("found") + self.sum("untouched") > 0
+            && ["found", "unprovable", "untouched", "limit"]
+                .iter()
+                .any(|column| self.sum(column) > 0)
     }
 
     pub fn sentence(&self) -> String {
