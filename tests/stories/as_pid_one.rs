@@ -1,6 +1,11 @@
 //! The wrapper as the first process of a container.
 
-use crate::scene::{RUN, Scene, can, has, skip};
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::scene::{RUN, Scene, can, has, skip, until};
 
 fn container(name: &str) -> bool {
     let able = has("unshare") && can("unshare --pid --fork --mount-proc true");
@@ -120,4 +125,42 @@ fn with_the_proc_of_another_namespace_it_ends_the_group_of_its_command() {
 #[test]
 fn without_proc_it_ends_the_group_of_its_command() {
     ends_its_group_unseen("without_proc_it_ends_the_group_of_its_command", "umount -l /proc; exec");
+}
+
+/// Programs that wait for their input and, as event loops do, for ends of their own.
+const EVENT_LOOPS: &[(&str, &[&str])] = &[
+    ("python3", &["-c", "import os, select; select.select([0, os.pipe()[0]], [], [])"]),
+    ("node", &["-e", "process.stdin.on('data', () => process.exit(0))"]),
+    ("socat", &["-", "EXEC:cat"]),
+];
+
+#[test]
+fn input_from_outside_a_container_is_somebodys() {
+    let name = "input_from_outside_a_container_is_somebodys";
+    if !container(name) {
+        return;
+    }
+    if !EVENT_LOOPS.iter().any(|(program, _)| has(program)) {
+        return skip(name, "there is no python3, node or socat");
+    }
+    for (program, arguments) in EVENT_LOOPS.iter().filter(|(program, _)| has(program)) {
+        let scene = Scene::new();
+        let options = "--heartbeat-interval 200ms --stale 1s --end-if-stale --stdin job --";
+        let unshare = "unshare --pid --fork --kill-child --mount-proc";
+        let outer = scene.command(unshare).arg(RUN).arg("--dir").arg(scene.dir());
+        let mut outer =
+            outer.args(options.split(' ')).arg(program).args(*arguments).start_with(|command| {
+                command.stdin(Stdio::piped());
+            });
+        scene.is_up("job");
+        let waits = || Some(scene.heartbeat("job")?["evidence"]["kind"] == json!("waiting"));
+        until(&format!("{program} waits"), || waits() == Some(true));
+        for _ in 0..10 {
+            scene.beats("job", 1);
+            let record = scene.heartbeat("job").expect("a heartbeat");
+            assert_eq!(record["stuck"], json!(null), "{program} was called stuck");
+        }
+        outer.child.stdin.take().unwrap().write_all(b"word\n").unwrap();
+        outer.wait().exits(0);
+    }
 }

@@ -6,9 +6,10 @@ use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::scene::{Mount, RUN, Scene, can, has, is_root, skip, until};
+use crate::scene::{Mount, Process, RUN, Scene, can, has, is_root, skip, until};
 
 /// Writes until not one byte more fits.
 fn fill(dir: &Path) {
@@ -176,6 +177,90 @@ fn a_free_lock_on_a_file_system_that_forwards_none_is_no_death() {
     scene.watched("--stop job");
     watch.wait().exits(1);
     wrapper.wait();
+    mount.unmount();
+    until("the file system's server has ended", || scene.members().is_empty());
+}
+
+/// A process that is stopped for as long as this is there.
+struct Stopped(Process);
+
+impl Stopped {
+    fn now(process: Process) -> Self {
+        process.signal(Signal::STOP);
+        until("it is stopped", || process.state() == Some('T'));
+        Self(process)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.signal(Signal::CONT);
+    }
+}
+
+/// Reads from the server itself, and not what is known of the file already.
+const READS: &str = r#"
+import mmap, os, time
+file = os.open("above/data", os.O_RDONLY | os.O_DIRECT)
+print("open", flush=True)
+while not os.path.exists("go"):
+    time.sleep(0.05)
+os.readv(file, [mmap.mmap(-1, 4096)])
+"#;
+
+#[test]
+fn a_file_system_that_does_not_answer_keeps_no_job_from_its_end() {
+    let name = "a_file_system_that_does_not_answer_keeps_no_job_from_its_end";
+    if !is_root() || !has("bindfs") || !has("python3") || !Path::new("/dev/fuse").exists() {
+        return skip(name, "needs root, python3, and a bindfs that may mount");
+    }
+    let scene = Scene::with_directory();
+    for dir in ["real", "empty"] {
+        fs::create_dir(scene.path(dir)).unwrap();
+    }
+    scene.copy("/bin/sleep", "real/sleep");
+    fs::write(scene.path("real/data"), vec![b'x'; 1 << 20]).unwrap();
+    let (seen, above) = (scene.path("seen"), scene.path("above"));
+    let bindfs = format!("bindfs {}", scene.path("real").display());
+    let Some(mount) = Mount::at(&seen, &bindfs) else {
+        return skip(name, "bindfs may not mount");
+    };
+    let [server] = scene.members()[..] else { panic!("the file system has one server") };
+    let lower = format!("lowerdir={}:{}", seen.display(), scene.path("empty").display());
+    let Some(overlay) = Mount::at(&above, &format!("mount -t overlay -o {lower} overlay")) else {
+        mount.unmount();
+        return skip(name, "an overlay may not be mounted");
+    };
+    let options = "--heartbeat-interval 100ms --stale 1s --end-if-stale --grace 500ms";
+    let program = seen.join("sleep").display().to_string();
+    let late = scene.up("late", &format!("{options} --timeout 5s late -- {program} 979"));
+    let told = scene.up("told", &format!("{options} told -- {program} 980"));
+    let reads = scene.run(&format!("{options} reads -- python3 -c")).arg(READS).start();
+    scene.is_up_as("reads", &reads);
+    until("the file is open", || scene.read("reads.log").contains("open"));
+    let stopped = Stopped::now(server);
+    fs::write(scene.path("go"), "").unwrap();
+    let at = |pid: u64| fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let reader = scene.heartbeat("reads").expect("a heartbeat")["child_pid"].as_u64().unwrap();
+    let call = format!("{} ", libc::SYS_readv);
+    until("the server is waited for", || at(reader).starts_with(&call));
+    // For longer than would make it stale.
+    for job in ["told", "reads"] {
+        for _ in 0..15 {
+            scene.beats(job, 1);
+            let record = scene.heartbeat(job).expect("a heartbeat");
+            assert_eq!(record["stuck"], json!(null), "{job} was called stuck");
+        }
+    }
+    late.wait().exits(124);
+    assert_eq!(scene.outcome("late"), "timeout");
+    for (job, wrapper) in [("told", told), ("reads", reads)] {
+        wrapper.signal(Signal::TERM);
+        wrapper.wait();
+        assert_eq!(scene.outcome(job), "stopped");
+    }
+    drop(stopped);
+    overlay.unmount();
     mount.unmount();
     until("the file system's server has ended", || scene.members().is_empty());
 }

@@ -593,6 +593,39 @@ fn what_cannot_be_seen_is_never_called_stuck() {
 }
 
 #[test]
+fn a_child_of_another_user_in_a_private_proc_is_not_overlooked() {
+    let name = "a_child_of_another_user_in_a_private_proc_is_not_overlooked";
+    let private = "unshare --mount mount -t proc -o hidepid=2 proc /proc";
+    let as_other = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+    if !is_root() || !can(private) || !can(&format!("{as_other} true")) {
+        return skip(name, "needs root, setpriv, and a /proc of its own");
+    }
+    let scene = Scene::with_directory();
+    fs::set_permissions(scene.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(scene.dir(), Some(65534), Some(65534)).unwrap();
+    let run = scene.copy(RUN, "sentinel-run");
+    // Who waits for what it says can see neither it nor its end of the pipe.
+    let unseen = scene.copy("/bin/sleep", "unseen");
+    fs::set_permissions(&unseen, fs::Permissions::from_mode(0o4755)).unwrap();
+    let options = "--heartbeat-interval 200ms --stale 1s --end-if-stale --grace 1s";
+    let script = format!(
+        r#"mount -t proc -o hidepid=2 proc /proc
+        exec {as_other} {} --dir "$DIR" {options} job -- sh -c 'said=$(./unseen 981); echo no'"#,
+        run.display()
+    );
+    let wrapper = scene.program("unshare").args(["--mount", "sh", "-c", &script]).start();
+    scene.is_up("job");
+    beats_on(&scene, "job");
+    beats_on(&scene, "job");
+    // The shell waits for it, so it goes first.
+    let unseen = scene.members_running("./unseen 981");
+    assert_eq!(unseen.len(), 1);
+    unseen[0].signal(Signal::TERM);
+    wrapper.wait().exits(0);
+    assert!(scene.read("job.log").ends_with("no\n"));
+}
+
+#[test]
 fn a_wrapper_that_was_stopped_itself_lets_its_job_go_on() {
     let scene = Scene::new();
     let options = "--heartbeat-interval 200ms --stale 1s --end-if-stale";
