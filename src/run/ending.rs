@@ -83,10 +83,11 @@ impl Scene<'_> {
         tree::descendants(self.root, &spare)
     }
 
-    /// Where no process can be seen, the command and its group are all that can be reached: until
-    /// the command is reaped, both numbers are its own.
-    fn signal_unseen(&self, signals: &[i32]) {
-        let Some(pid) = self.command.filter(|_| !process::can_be_seen()) else { return };
+    /// Where some process cannot be seen, the command and its group are all that can be reached:
+    /// until the command is reaped, both numbers are its own.
+    fn signal_unseen(&self, members: &[Stat], signals: &[i32]) {
+        let hidden = !process::can_be_seen() || members.iter().any(|stat| stat.start == 0);
+        let Some(pid) = self.command.filter(|_| hidden) else { return };
         for signal in signals {
             if let Some(handle) = process::Handle::open(pid) {
                 let _ = handle.signal(*signal);
@@ -186,8 +187,8 @@ impl Ending {
                 }
                 let give_up = *give_up;
                 tree::kill_pass(&mut || scene.tree(None));
-                scene.signal_unseen(&[libc::SIGKILL]);
                 let left = scene.tree(None);
+                scene.signal_unseen(&left, &[libc::SIGKILL]);
                 let over = self.is_empty(scene, &left) || now >= give_up;
                 over.then(|| left.iter().map(Process::from).collect())
             }
@@ -206,7 +207,7 @@ impl Ending {
 
 fn ask(scene: &Scene<'_>, members: &[Stat], grace: Duration, now: Instant) -> Phase {
     tree::terminate(members);
-    scene.signal_unseen(&[libc::SIGTERM, libc::SIGCONT]);
+    scene.signal_unseen(members, &[libc::SIGTERM, libc::SIGCONT]);
     Phase::Asked { kill_at: now.checked_add(grace) }
 }
 
