@@ -456,6 +456,9 @@ fn pipe(tree: &Snapshot, inode: u64, reads: bool, writes: bool, call: &str) -> A
     if writes {
         ends.push(End::Reader(inode));
     }
+    if ends.is_empty() {
+        return Answer::Outside("waits on a pipe".to_owned(), Rank::Unknown, false);
+    }
     let Some(holders) = &tree.holders else { return Answer::Whoever(ends) };
     let (verb, whose) = if reading {
         ("waits to read a pipe", "writers")
