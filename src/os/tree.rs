@@ -2,7 +2,7 @@
 
 use super::dir::read_all;
 use super::process::{self, Stat};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -22,7 +22,27 @@ pub fn descendants(root: i32, spare: &[i32]) -> Vec<Stat> {
 }
 
 /// So many threads are asked for their children.
-const MANY_THREADS: i64 = 256;
+const MANY_THREADS: i64 = 64;
+
+/// The children of one process after the other. They are listed by thread; from some number of
+/// threads on it is cheaper to ask everybody once for its parent.
+#[derive(Debug, Default)]
+pub struct Children {
+    asked: i64,
+    everybody: Option<HashMap<i32, Vec<i32>>>,
+}
+
+impl Children {
+    /// Those of this process.
+    pub fn of(&mut self, parent: &Stat) -> Vec<i32> {
+        self.asked += parent.threads;
+        if self.asked <= MANY_THREADS {
+            return process::children(parent);
+        }
+        let everybody = self.everybody.get_or_insert_with(process::by_parent);
+        everybody.get(&parent.pid).cloned().unwrap_or_default()
+    }
+}
 
 /// [`descendants`] of a process that was seen before; none if it is not that one any more.
 #[must_use]
@@ -31,18 +51,9 @@ pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
     let mut known: HashSet<i32> = spare.iter().copied().collect();
     let root = process::stat(root.pid).filter(|stat| stat.is(root));
     let mut parents: Vec<Stat> = root.into_iter().collect();
-    let (mut asked, mut everybody) = (0, None);
+    let mut children = Children::default();
     while let Some(parent) = parents.pop() {
-        // The children of a process are listed by thread. From some number on it is cheaper to ask
-        // everybody for its parent.
-        asked += parent.threads;
-        let children = if asked > MANY_THREADS {
-            let by_parent = everybody.get_or_insert_with(process::by_parent);
-            by_parent.get(&parent.pid).cloned().unwrap_or_default()
-        } else {
-            process::children(&parent)
-        };
-        for pid in children {
+        for pid in children.of(&parent) {
             if !known.insert(pid) {
                 continue;
             }

@@ -10,6 +10,7 @@ use crate::decide::stuck::{
     self, At, End, Interrupts, Member, Object, Process, Rank, Snapshot, Thing, Thread, Wake,
 };
 use crate::os::process::{self, Stat, line, tasks, text};
+use crate::os::tree::Children;
 use rustix::fs::FileType;
 use std::collections::HashMap;
 use std::fs;
@@ -47,6 +48,7 @@ pub fn take(
         sockets: Sockets::default(),
         mounts: HashMap::new(),
         locks: None,
+        children: Children::default(),
     };
     let most = if depth == Depth::All { MOST_PROCESSES } else { usize::MAX };
     for stat in tree.iter().rev().take(most) {
@@ -57,7 +59,7 @@ pub fn take(
     // What may break into any wait after the threads, which tell more; then, if there is still no
     // reason, the other ends, for which every process of the machine has to be asked.
     for i in 0..look.tree.processes.len() {
-        look.break_ins(i, tree);
+        look.break_ins(i, tree, before);
         if depth == Depth::OneReason && stuck::interrupt(&look.tree.processes[i]).is_some() {
             return look.tree;
         }
@@ -81,6 +83,7 @@ struct Look {
     mounts: HashMap<PathBuf, String>,
     /// `/proc/locks`.
     locks: Option<String>,
+    children: Children,
 }
 
 impl Look {
@@ -205,13 +208,19 @@ impl Look {
     }
 
     /// What may break into the waits of a process, whatever they are: signals, timers, the end of
-    /// another job; and whether its threads sleep where their calls say.
-    fn break_ins(&mut self, i: usize, tree: &[Stat]) {
+    /// another job; and whether its threads sleep where their calls say, unless they did `before` and
+    /// sleep there still.
+    fn break_ins(&mut self, i: usize, tree: &[Stat], before: Option<&Snapshot>) {
         let pid = self.tree.processes[i].pid;
-        let others = tree.iter().find(|stat| stat.pid == pid).map(|stat| self.other_jobs(stat));
+        let stat = tree.iter().find(|stat| stat.pid == pid);
+        let others = stat.map(|stat| self.other_jobs(stat));
         let process = &mut self.tree.processes[i];
         process.other_jobs = others.unwrap_or_default();
         process.interrupts = Some(interrupts(process));
+        let before = before.and_then(|before| before.processes.get(i));
+        if before.is_some_and(|before| before.pid == pid && before.threads == process.threads) {
+            return;
+        }
         for thread in process.threads.iter_mut().filter(|thread| thread.state == 'S') {
             if let Some(function) = waits_elsewhere(pid, thread.tid) {
                 thread.at = At::Elsewhere(function);
@@ -220,9 +229,10 @@ impl Look {
     }
 
     /// Children that live and are not of the tree.
-    fn other_jobs(&self, stat: &Stat) -> Vec<String> {
+    fn other_jobs(&mut self, stat: &Stat) -> Vec<String> {
+        let children = self.children.of(stat);
         let is_member = |pid: &i32| self.tree.members.iter().any(|member| member.pid == *pid);
-        let others = process::children(stat).into_iter().filter(|pid| !is_member(pid));
+        let others = children.into_iter().filter(|pid| !is_member(pid));
         others
             .filter_map(process::stat)
             .filter(Stat::lives)
