@@ -269,6 +269,25 @@ pub fn has_in_environment(pid: i32, setting: &str) -> bool {
     bytes.split(|b| *b == 0).any(|entry| entry == setting.as_bytes())
 }
 
+/// A field of a file in `/proc/PID/fdinfo`, as `flags:`.
+#[must_use]
+pub fn field<'a>(info: &'a str, key: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
+}
+
+/// How a file is open, by its `fdinfo`: of the `O_ACCMODE` of open(2).
+#[must_use]
+pub fn access_mode(info: &str) -> Option<i32> {
+    let flags = field(info, "flags:").and_then(|flags| i32::from_str_radix(flags, 8).ok());
+    flags.map(|flags| flags & libc::O_ACCMODE)
+}
+
+/// The inode in the link of a descriptor that has no path: `pipe:[4711]`, `socket:[4712]`.
+#[must_use]
+pub fn inode_in(link: &str) -> Option<u64> {
+    link.split_once(":[")?.1.strip_suffix(']')?.parse().ok()
+}
+
 /// Where an open file is held, and how.
 #[derive(Clone, Debug)]
 pub struct OpenFile {
@@ -293,10 +312,9 @@ pub fn open_files(pid: i32, wanted: impl Fn(&Path) -> bool) -> Vec<OpenFile> {
         let fd = entry.file_name();
         let info = text(format!("/proc/{pid}/fdinfo/{}", fd.to_string_lossy()));
         let info = info.unwrap_or_default();
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0);
+        let mode = access_mode(&info).unwrap_or(libc::O_RDONLY);
         let locks = info.lines().any(|line| line.contains("FLOCK") && line.contains("WRITE"));
-        files.push(OpenFile { path, writes: flags & libc::O_ACCMODE != libc::O_RDONLY, locks });
+        files.push(OpenFile { path, writes: mode != libc::O_RDONLY, locks });
     }
     files
 }

@@ -114,8 +114,8 @@ fn name(stat: &Stat) -> String {
 fn is_traced_by(pid: i32, tree: &[Stat]) -> bool {
     // For most processes nobody is: the first kilobyte has the line.
     let status = process::line(format!("/proc/{pid}/status")).unwrap_or_default();
-    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
-    let tracer = tracer.and_then(|tracer| tracer.trim().parse::<i32>().ok()).unwrap_or(0);
+    let tracer = process::field(&status, "TracerPid:").and_then(|tracer| tracer.parse().ok());
+    let tracer: i32 = tracer.unwrap_or(0);
     tracer != 0 && tree.iter().any(|stat| stat.pid == tracer)
 }
 
@@ -130,13 +130,10 @@ fn passed_in() -> BTreeSet<u64> {
             if link.starts_with("anon_inode:") {
                 let info = Path::new("/proc/self/fdinfo").join(entry.file_name());
                 let info = text(info).ok()?;
-                return info
-                    .lines()
-                    .find_map(|line| line.strip_prefix("eventfd-id:")?.trim().parse().ok());
+                return process::field(&info, "eventfd-id:")?.parse().ok();
             }
-            let (kind, rest) = link.split_once(":[")?;
-            let inode = rest.strip_suffix(']')?.parse().ok()?;
-            matches!(kind, "pipe" | "socket").then_some(inode)
+            let shared = ["pipe:", "socket:"].iter().any(|kind| link.starts_with(kind));
+            process::inode_in(link).filter(|_| shared)
         })
         .collect()
 }
@@ -176,8 +173,7 @@ fn held(stat: &Stat, wanted: &Wanted, found: &mut Held) -> std::io::Result<()> {
             if wanted.memory && link.ends_with(" (deleted)") {
                 // Whoever has a file open that has no name may map it.
                 // (Its inode from here, for to look at the file itself may wait for a server.)
-                let inode =
-                    info().lines().find_map(|line| line.strip_prefix("ino:")?.trim().parse().ok());
+                let inode = process::field(&info(), "ino:").and_then(|inode| inode.parse().ok());
                 found
                     .ends
                     .extend(inode.and_then(|inode| wanted.ends.get(&End::Memory(inode))).cloned());
@@ -194,18 +190,15 @@ fn descriptor(link: &str, info: impl Fn() -> String, wanted: &Wanted, found: &mu
         }
     };
     found.io_uring |= link.ends_with("[io_uring]");
-    let inode = || link.split_once('[')?.1.strip_suffix(']')?.parse::<u64>().ok();
+    let inode = || process::inode_in(link);
     if link.starts_with("pipe:") {
         let Some(inode) = inode() else { return };
         let (reader, writer) = (End::Reader(inode), End::Writer(inode));
         if !wanted.ends.contains(&reader) && !wanted.ends.contains(&writer) {
             return;
         }
-        let info = info();
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
         // Which end it is that cannot be seen may be either.
-        let mode = flags.map_or(libc::O_RDWR, |flags| flags & libc::O_ACCMODE);
+        let mode = process::access_mode(&info()).unwrap_or(libc::O_RDWR);
         if mode != libc::O_WRONLY {
             has(reader);
         }
@@ -217,12 +210,10 @@ fn descriptor(link: &str, info: impl Fn() -> String, wanted: &Wanted, found: &mu
             has(End::Socket(inode));
         }
     } else if link.starts_with("anon_inode:") {
-        if link.contains("eventfd") {
-            let info = info();
-            let id = info.lines().find_map(|line| line.strip_prefix("eventfd-id:"));
-            if let Some(id) = id.and_then(|id| id.trim().parse().ok()) {
-                has(End::Eventfd(id));
-            }
+        if link.contains("eventfd")
+            && let Some(id) = process::field(&info(), "eventfd-id:").and_then(|id| id.parse().ok())
+        {
+            has(End::Eventfd(id));
         }
     } else if wanted.locks {
         for line in info().lines().filter_map(|line| line.strip_prefix("lock:")) {

@@ -279,7 +279,7 @@ impl Look {
             };
             // A descriptor that was closed, and its number used again, is registered still.
             let info = text(path.join(format!("fdinfo/{fd}"))).unwrap_or_default();
-            let now = info.lines().find_map(|line| line.strip_prefix("ino:")?.trim().parse().ok());
+            let now = process::field(&info, "ino:").and_then(|inode| inode.parse().ok());
             if inode.is_none() || now != inode {
                 thread.on.push(hidden("what its epoll watches is no longer open"));
                 continue;
@@ -311,14 +311,12 @@ impl Look {
             return Thing::Hidden(format!("descriptor {fd} cannot be read"));
         };
         let info = text(path.join(format!("fdinfo/{fd}"))).unwrap_or_default();
-        let field = |key: &str| info.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
-        let inode = || link.split_once('[')?.1.strip_suffix(']')?.parse::<u64>().ok();
+        let field = |key: &str| process::field(&info, key);
+        let inode = || process::inode_in(&link);
         if link.starts_with("pipe:") {
-            let flags = field("flags:").and_then(|flags| i32::from_str_radix(flags, 8).ok());
-            let (Some(inode), Some(flags)) = (inode(), flags) else {
+            let (Some(inode), Some(mode)) = (inode(), process::access_mode(&info)) else {
                 return Thing::Hidden(format!("pipe {fd} cannot be read"));
             };
-            let mode = flags & libc::O_ACCMODE;
             let (reads, writes) = (mode != libc::O_WRONLY, mode != libc::O_RDONLY);
             return Thing::Pipe { inode, reads, writes };
         }
