@@ -58,4 +58,5 @@ pub mod decide;
 pub mod os;
 pub mod run;
 pub mod watch;
+pub mod keep;
 pub mod cli;

@@ -4,6 +4,7 @@ pub mod values;
 pub mod bar;
 pub mod run;
 pub mod watch;
+pub mod keep;
 
 use clap::error::ErrorKind;
 use std::process::ExitCode;

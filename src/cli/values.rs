@@ -95,15 +95,32 @@ pub fn or_variable<T>(
 /// # Errors
 /// If none of them is known.
 pub fn monitor_dir(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    place(given, ("--dir", "SENTINEL_DIR"), "jobs")
+}
+
+/// `--registry`, else `$SENTINEL_REGISTRY`, else in the user's state directory.
+///
+/// # Errors
+/// If none of them is known.
+pub fn registry(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    place(given, ("--registry", "SENTINEL_REGISTRY"), "process-registry.json")
+}
+
+fn place(given: Option<PathBuf>, by: (&str, &str), name: &str) -> Result<PathBuf, String> {
+    let (option, own) = by;
     let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(dir) = given.or_else(|| variable("SENTINEL_DIR")) {
-        return if dir.as_os_str().is_empty() { Err("--dir is empty".into()) } else { Ok(dir) };
+    if let Some(path) = given.or_else(|| variable(own)) {
+        return if path.as_os_str().is_empty() {
+            Err(format!("{option} is empty"))
+        } else {
+            Ok(path)
+        };
     }
     let state = variable("XDG_STATE_HOME").filter(|dir| dir.is_absolute());
     let state = state.or_else(|| variable("HOME").map(|home| home.join(".local/state")));
     state
-        .map(|state| state.join("sentinel/jobs"))
-        .ok_or_else(|| "no monitor directory: give --dir, or set SENTINEL_DIR or HOME".to_owned())
+        .map(|state| state.join("sentinel").join(name))
+        .ok_or_else(|| format!("no place for {name}: give {option}, or set {own} or HOME"))
 }
 
 #[cfg(test)]

@@ -168,6 +168,7 @@ impl Args {
                 Some(command) => Kill::Command(command),
                 None => Kill::Signals,
             },
+            log: true,
             tail: if self.list { 0 } else { self.tail.unwrap_or(TAIL) },
             tail_running: self.tail.is_some(),
             events: self.events,

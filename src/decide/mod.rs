@@ -9,3 +9,5 @@ pub mod prompt;
 pub mod pace;
 pub mod circuit;
 pub mod probe;
+pub mod restart;
+pub mod hush;

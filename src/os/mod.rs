@@ -17,6 +17,7 @@ pub mod orphans;
 pub mod signals;
 pub mod spawn;
 pub mod helper;
+pub mod bounded;
 pub mod ask;
 pub mod reap;
 pub mod cgroup;

@@ -15,6 +15,10 @@ pub mod heartbeat;
 pub mod result;
 pub mod history;
 pub mod sentence;
+pub mod registry;
+pub mod alert;
+pub mod ledger;
+pub mod event;
 
 /// Version of the protocol that this crate writes.
 pub const SCHEMA: u32 = 1;

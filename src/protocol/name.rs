@@ -1,10 +1,12 @@
 //! The name of a job, safe as a file name and as a word in any message.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// `[A-Za-z0-9][A-Za-z0-9._-]{0,99}`: never empty, never hidden, never a path.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct JobName(String);
 
 /// The name is not one a job can have.
@@ -25,6 +27,20 @@ impl FromStr for JobName {
             && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
             && text.bytes().all(body);
         if good { Ok(Self(text.to_owned())) } else { Err(BadName { got: super::clip(text, 120) }) }
+    }
+}
+
+impl TryFrom<String> for JobName {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<Self, BadName> {
+        text.parse()
+    }
+}
+
+impl From<JobName> for String {
+    fn from(name: JobName) -> Self {
+        name.0
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Config {
     pub grace: Option<Duration>,
     /// How a job is ended.
     pub kill: Kill,
+    /// Whether the log is looked at for a report: its lines are counted, which takes time.
+    pub log: bool,
     /// Log lines in a report.
     pub tail: usize,
     /// Show them for a job that runs, too.
@@ -93,6 +95,7 @@ impl Config {
             start_wait: START_WAIT,
             grace: None,
             kill: Kill::Signals,
+            log: true,
             tail: TAIL,
             tail_running: false,
             events: false,

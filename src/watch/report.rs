@@ -176,7 +176,9 @@ impl Report {
         report.tell_circuit(dir, subject, seen);
         let tail =
             if verdict == Verdict::Running && !config.tail_running { 0 } else { config.tail };
-        report.tell_log(dir, subject, if verdict == Verdict::Success { 0 } else { tail });
+        if config.log {
+            report.tell_log(dir, subject, if verdict == Verdict::Success { 0 } else { tail });
+        }
         report.exit = verdict.exit(report.circuit.as_ref().is_some_and(|circuit| circuit.open));
         report
     }

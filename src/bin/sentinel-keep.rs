@@ -1,0 +1,5 @@
+//! Keeps registered processes alive.
+
+fn main() -> std::process::ExitCode {
+    sentinel::cli::keep::main()
+}

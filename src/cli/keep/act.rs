@@ -1,0 +1,134 @@
+//! `start`, `stop`, `restart`, `deregister`: one line for each process.
+
+use super::{Context, Names};
+use crate::keep::act::{self, Done};
+use crate::keep::alerts::Settings;
+use crate::keep::home::Home;
+use crate::keep::{KeepError, events, registry};
+use crate::os::clock::pause;
+use crate::protocol::event::{Event, What};
+use crate::protocol::name::JobName;
+use crate::protocol::registry::{Process, Registry};
+use std::time::{Duration, Instant};
+
+/// What comes after others is waited for so long; then the next healthcheck starts it.
+const OTHERS: Duration = Duration::from_secs(15);
+
+type Act = fn(&Home, (&JobName, &Process), &Settings) -> Result<Done, KeepError>;
+
+pub fn start(context: &Context, names: &Names) -> Result<u8, KeepError> {
+    each(context, names, act::start)
+}
+
+pub fn restart(context: &Context, names: &Names) -> Result<u8, KeepError> {
+    each(context, names, act::restart)
+}
+
+pub fn stop(context: &Context, names: &Names) -> Result<u8, KeepError> {
+    each(context, names, act::stop)
+}
+
+impl Names {
+    /// The names that are meant; of those given twice one.
+    fn chosen(&self, registry: &Registry) -> Vec<JobName> {
+        if self.all {
+            return registry.processes().map(|(name, _)| name.clone()).collect();
+        }
+        let mut chosen: Vec<JobName> = Vec::new();
+        for name in &self.names {
+            if !chosen.contains(name) {
+                chosen.push(name.clone());
+            }
+        }
+        chosen
+    }
+}
+
+fn each(context: &Context, names: &Names, act: Act) -> Result<u8, KeepError> {
+    let registry = registry::load(&context.home)?;
+    let mut worst = 0;
+    let mut waiting = Vec::new();
+    for name in names.chosen(&registry) {
+        let done = registry::process(&context.home, &registry, &name)
+            .and_then(|process| act(&context.home, (&name, &process), &context.settings));
+        match done {
+            Ok(Done::Waits(_)) => waiting.push(name),
+            Ok(done) => tell(context, &name, &done),
+            Err(error) => worst = worst.max(context.fail(name.as_str(), &error)),
+        }
+    }
+    if names.all {
+        for bad in registry.bad() {
+            let path = context.home.registry().to_owned();
+            let error = KeepError::Entry { path, why: bad.clone() };
+            worst = worst.max(context.fail(&bad.name, &error));
+        }
+    }
+    Ok(worst.max(wait_for_others(context, &registry, waiting)))
+}
+
+/// Starts what comes after others as these come up.
+fn wait_for_others(context: &Context, registry: &Registry, mut waiting: Vec<JobName>) -> u8 {
+    let deadline = Instant::now() + OTHERS;
+    let mut worst = 0;
+    while !waiting.is_empty() {
+        let late = Instant::now() >= deadline;
+        waiting.retain(|name| {
+            let done = registry::process(&context.home, registry, name)
+                .and_then(|process| act::start(&context.home, (name, &process), &context.settings));
+            match done {
+                Ok(Done::Waits(_)) if !late => return true,
+                Ok(done) => tell(context, name, &done),
+                Err(error) => worst = worst.max(context.fail(name.as_str(), &error)),
+            }
+            false
+        });
+        if !waiting.is_empty() {
+            pause(Duration::from_millis(50));
+        }
+    }
+    worst
+}
+
+fn tell(context: &Context, name: &JobName, done: &Done) {
+    let pid = |pid: &Option<i32>| pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
+    let (did, detail) = match done {
+        Done::Started(wrapper) => ("started", pid(wrapper)),
+        Done::AlreadyRunning(wrapper) => ("running", format!("already, {}", pid(wrapper))),
+        Done::Waits(why) => ("waiting", format!("{why}; the next healthcheck starts it")),
+        Done::Stopped => ("stopped", String::new()),
+        Done::NotRunning => ("stopped", "it did not run".to_owned()),
+    };
+    context.tell(name.as_str(), did, &detail);
+}
+
+pub fn deregister(context: &Context, names: &Names) -> Result<u8, KeepError> {
+    let registry = registry::load(&context.home)?;
+    let mut worst = 0;
+    for name in names.chosen(&registry) {
+        match forget(context, &name) {
+            Ok(detail) => context.tell(name.as_str(), "deregistered", detail),
+            Err(error) => worst = worst.max(context.fail(name.as_str(), &error)),
+        }
+    }
+    Ok(worst)
+}
+
+/// First the entry, so that nobody starts it again; then the process.
+fn forget(context: &Context, name: &JobName) -> Result<&'static str, KeepError> {
+    let mut was = false;
+    registry::edit(&context.home, name, |registry| {
+        was = registry.remove(name.as_str());
+        Ok(())
+    })?;
+    let done = act::forget(&context.home, name)?;
+    if was {
+        let event = Event::now(name.as_str(), What::Deregistered, "");
+        events::tell(&context.home, &event);
+    }
+    Ok(match (was, done) {
+        (_, Done::Stopped) => "and stopped",
+        (true, _) => "",
+        (false, _) => "it was not registered",
+    })
+}

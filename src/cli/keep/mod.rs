@@ -1,0 +1,155 @@
+//! `sentinel-keep`: arguments, output, exit code.
+
+mod register;
+mod act;
+mod status;
+mod healthcheck;
+
+use super::{explain, values};
+use crate::keep::KeepError;
+use crate::keep::alerts::Settings;
+use crate::keep::home::Home;
+use crate::os::say::{print, say};
+use crate::protocol::name::JobName;
+use crate::protocol::text::json;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  sentinel-keep register bot \"python3 /path/to/bot.py\" 480
+  sentinel-keep start bot
+  sentinel-keep status
+  sentinel-keep healthcheck --every 1m       stay, and restart at once what dies
+  sentinel-keep install                      have cron or a systemd timer look every 5 minutes
+  sentinel-keep logs -f bot
+  sentinel-keep alerts --take
+
+Exit status: 0 done; 1 it could not be done; 2 usage, or a file that cannot be used; 3 not running;
+4 not registered; 75 somebody else is at it.";
+
+#[expect(clippy::doc_markdown, reason = "these are the texts of --help")]
+/// Keep registered processes alive, with restarts and alerts.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel-keep", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Args {
+    /// The registry [default: $SENTINEL_REGISTRY, else ~/.local/state/sentinel/process-registry.json]
+    #[arg(long, global = true, value_name = "FILE")]
+    registry: Option<PathBuf>,
+
+    /// Print JSON, an object a line
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Run CMD with each alert as JSON on its standard input [default: $SENTINEL_ALERT_CMD]
+    #[arg(long, global = true, value_name = "CMD")]
+    alert_cmd: Option<String>,
+
+    /// Also write /tmp/process_monitor_alert.flag and .txt
+    #[arg(long, global = true)]
+    seed_flags: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Define a process: COMMAND for sh -c, or a command and its arguments after --
+    #[command(override_usage = register::USAGE)]
+    Register(Box<register::Register>),
+    /// End processes, and forget them
+    Deregister(Names),
+    /// Start processes, unless they run
+    Start(Names),
+    /// End processes, their whole trees; they stay stopped
+    Stop(Names),
+    /// End processes if they run, and start them
+    Restart(Names),
+    /// What runs, what does not, and why. Exit status: 0 running, 3 not, 4 not registered
+    Status {
+        /// One process, in full
+        name: Option<JobName>,
+    },
+    /// Look at all processes: restart what died, end and restart what hangs, alert
+    Healthcheck {
+        /// Stay, react at once, and look at everything this often
+        #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
+        every: Option<Duration>,
+    },
+}
+
+/// Processes by name, or all of them.
+#[derive(Debug, clap::Args)]
+struct Names {
+    /// Names of processes
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    names: Vec<JobName>,
+
+    /// All that are registered
+    #[arg(long)]
+    all: bool,
+}
+
+/// What every command needs.
+struct Context {
+    home: Home,
+    settings: Settings,
+    json: bool,
+}
+
+impl Context {
+    /// Says what was done about a process: a line for people, an object for programs.
+    fn tell(&self, name: &str, did: &str, detail: &str) {
+        if self.json {
+            print(&json(&serde_json::json!({"name": name, "did": did, "detail": detail})));
+        } else {
+            print(format!("{did}  {name}  {detail}").trim_end());
+        }
+    }
+
+    /// Says what could not be done; its exit code.
+    fn fail(&self, name: &str, error: &KeepError) -> u8 {
+        say(format!("sentinel-keep: {error}"));
+        if self.json {
+            let error = error.to_string();
+            print(&json(&serde_json::json!({"name": name, "did": null, "error": error})));
+        }
+        error.exit_code()
+    }
+}
+
+/// `sentinel-keep`, from its arguments to its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return explain(&error, 2),
+    };
+    let home = values::registry(args.registry)
+        .map_err(KeepError::Usage)
+        .and_then(|registry| Home::open(&registry));
+    let home = match home {
+        Ok(home) => home,
+        Err(error) => {
+            say(format!("sentinel-keep: {error}"));
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let variable = || std::env::var("SENTINEL_ALERT_CMD").ok();
+    let command = args.alert_cmd.or_else(variable).filter(|command| !command.trim().is_empty());
+    let settings = Settings { command, seed_flags: args.seed_flags };
+    let context = Context { home, settings, json: args.json };
+    let code = match args.command {
+        Command::Register(register) => register.run(&context),
+        Command::Deregister(names) => act::deregister(&context, &names),
+        Command::Start(names) => act::start(&context, &names),
+        Command::Stop(names) => act::stop(&context, &names),
+        Command::Restart(names) => act::restart(&context, &names),
+        Command::Status { name } => status::run(&context, name.as_ref()),
+        Command::Healthcheck { every } => healthcheck::run(&context, every),
+    };
+    ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
+}

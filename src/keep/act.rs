@@ -1,0 +1,146 @@
+//! What people ask for: start, stop, restart. Each may be asked twice, or by two at once.
+
+use super::KeepError;
+use super::alerts::Settings;
+use super::check::{Case, Next};
+use super::home::Home;
+use super::ledger::{hold, now};
+use super::{events, look};
+use crate::decide::verdict::Verdict;
+use crate::protocol::event::{Event, What};
+use crate::protocol::ledger::Phase;
+use crate::protocol::name::JobName;
+use crate::protocol::registry::Process;
+use std::time::Duration;
+
+/// Somebody else may be ending it, with its grace.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// It runs now, with this wrapper.
+    Started(Option<i32>),
+    /// It ran before.
+    AlreadyRunning(Option<i32>),
+    /// It is started once others are there.
+    Waits(String),
+    /// It was ended.
+    Stopped,
+    /// It did not run.
+    NotRunning,
+}
+
+/// Starts a process, unless it runs. What is known of its failures is forgotten: a person has acted.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn start(
+    home: &Home,
+    process: (&JobName, &Process),
+    settings: &Settings,
+) -> Result<Done, KeepError> {
+    let mut case = Case::open(home, process, settings, PATIENCE)?;
+    let report = look::one(look::look(home, vec![process.0.clone()])?, process.0)?;
+    if report.verdict == Verdict::Running {
+        case.advance()?;
+        if case.ledger.phase == Phase::Up {
+            return Ok(Done::AlreadyRunning(pid(home, process.0)));
+        }
+    } else if !case.ledger.phase.wants_to_run() {
+        // What ended before is not this start's affair.
+        case.ledger.settled.clone_from(&report.run_id);
+    }
+    begin_anew(&mut case);
+    case.write()?;
+    finish(&mut case)
+}
+
+/// Ends a process if it runs, and starts it.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn restart(
+    home: &Home,
+    process: (&JobName, &Process),
+    settings: &Settings,
+) -> Result<Done, KeepError> {
+    let mut case = Case::open(home, process, settings, PATIENCE)?;
+    let report = look::one(look::look(home, vec![process.0.clone()])?, process.0)?;
+    begin_anew(&mut case);
+    if report.verdict == Verdict::Running {
+        // First the promise, so that a restart which is cut short is carried out by the next look.
+        case.ledger.replaced.clone_from(&report.run_id);
+    } else {
+        case.ledger.settled.clone_from(&report.run_id);
+    }
+    case.write()?;
+    finish(&mut case)
+}
+
+fn begin_anew(case: &mut Case<'_>) {
+    case.ledger.phase = Phase::Due { at: now(), after_s: 0.0 };
+    case.ledger.row = 0;
+    case.ledger.refused = 0;
+    case.ledger.recent.clear();
+    case.ledger.down_since = None;
+}
+
+fn finish(case: &mut Case<'_>) -> Result<Done, KeepError> {
+    let next = case.advance()?;
+    if let Some(why) = case.refused.take() {
+        return Err(KeepError::Refused { name: case.name.to_string(), why });
+    }
+    Ok(match next {
+        Next::Blocked(why) => Done::Waits(why),
+        Next::Rest | Next::Watch | Next::In(_) => Done::Started(pid(case.home, case.name)),
+    })
+}
+
+fn pid(home: &Home, name: &JobName) -> Option<i32> {
+    look::heartbeat(home, name).map(|record| record.pid)
+}
+
+/// Ends a process, its whole tree. It stays stopped.
+///
+/// # Errors
+/// If it cannot be ended.
+pub fn stop(
+    home: &Home,
+    process: (&JobName, &Process),
+    settings: &Settings,
+) -> Result<Done, KeepError> {
+    let mut case = Case::open(home, process, settings, PATIENCE)?;
+    let known = case.ledger.phase != Phase::Stopped;
+    // First the word, then the deed: whoever looks meanwhile starts nothing.
+    case.ledger.phase = Phase::Stopped;
+    case.ledger.down_since = None;
+    case.ledger.replaced = None;
+    if known {
+        case.write()?;
+    }
+    let was = look::one(look::peek(home, vec![process.0.clone()])?, process.0)?.verdict;
+    if was != Verdict::Running && !look::is_held(home, process.0) {
+        return Ok(Done::NotRunning);
+    }
+    case.end_run()?;
+    events::tell(home, &Event::now(process.0.as_str(), What::Stopped, ""));
+    Ok(Done::Stopped)
+}
+
+/// Ends a process and forgets it, its entry left to the caller.
+///
+/// # Errors
+/// If it cannot be ended.
+pub fn forget(home: &Home, name: &JobName) -> Result<Done, KeepError> {
+    let held = hold(home, name, PATIENCE)?;
+    let mut ledger = held.read()?;
+    ledger.phase = Phase::Stopped;
+    held.write(&ledger)?;
+    let runs = look::is_held(home, name);
+    if runs {
+        look::end(home, name)?;
+    }
+    held.remove()?;
+    Ok(if runs { Done::Stopped } else { Done::NotRunning })
+}

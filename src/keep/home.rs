@@ -1,0 +1,103 @@
+//! Where a registry keeps what belongs to it: all beside the file.
+
+use super::KeepError;
+use crate::os::dir::{DirError, MonitorDir};
+use crate::protocol::name::JobName;
+use std::path::{Path, PathBuf};
+
+/// A registry, and the places beside it.
+#[derive(Clone, Debug)]
+pub struct Home {
+    registry: PathBuf,
+    beside: MonitorDir,
+    state: MonitorDir,
+}
+
+impl Home {
+    /// The home of the registry at this path; what is missing is made, but for the file itself.
+    ///
+    /// # Errors
+    /// If a directory cannot be made, or is refused as a monitor directory would be.
+    pub fn open(registry: &Path) -> Result<Self, KeepError> {
+        let fail = |source| DirError::io("open", registry, source);
+        let registry = std::path::absolute(registry).map_err(fail)?;
+        let parent = registry.parent().ok_or_else(|| fail(std::io::ErrorKind::InvalidInput.into()));
+        let beside = MonitorDir::create(parent?)?;
+        let state = MonitorDir::create(&beside.path().join("state"))?;
+        Ok(Self { registry, beside, state })
+    }
+
+    /// The registry's file, absolute.
+    #[must_use]
+    pub fn registry(&self) -> &Path {
+        &self.registry
+    }
+
+    /// Where the registry is.
+    #[must_use]
+    pub fn beside(&self) -> &MonitorDir {
+        &self.beside
+    }
+
+    /// Where ledgers and locks are.
+    #[must_use]
+    pub fn state(&self) -> &MonitorDir {
+        &self.state
+    }
+
+    /// The monitor directory of its jobs; it may not be there yet.
+    #[must_use]
+    pub fn jobs(&self) -> PathBuf {
+        self.beside.path().join("jobs")
+    }
+
+    /// Where alerts are, one file each.
+    ///
+    /// # Errors
+    /// If it cannot be made, or is refused.
+    pub fn alerts(&self) -> Result<MonitorDir, KeepError> {
+        Ok(MonitorDir::create(&self.beside.path().join("alerts"))?)
+    }
+
+    /// The ledger of a process.
+    #[must_use]
+    pub fn ledger(&self, name: &JobName) -> PathBuf {
+        self.state.path().join(format!("{name}.json"))
+    }
+
+    /// The lock that is held during every action on a process.
+    #[must_use]
+    pub fn lock(&self, name: &JobName) -> PathBuf {
+        self.state.path().join(format!("{name}.lock"))
+    }
+
+    /// The lock that is held while the registry is rewritten. No process has such a name.
+    #[must_use]
+    pub fn registry_lock(&self) -> PathBuf {
+        self.state.path().join(".registry.lock")
+    }
+
+    /// The lock of the one keeper that stays, with its PID.
+    #[must_use]
+    pub fn keeper_lock(&self) -> PathBuf {
+        self.state.path().join(".keeper.lock")
+    }
+
+    /// What happened, newest last.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.beside.path().join("events.jsonl")
+    }
+
+    /// There while there are alerts nobody has taken (seed 000).
+    #[must_use]
+    pub fn flag(&self) -> PathBuf {
+        self.beside.path().join("alert.flag")
+    }
+
+    /// These alerts, a line each (seed 000).
+    #[must_use]
+    pub fn flag_text(&self) -> PathBuf {
+        self.beside.path().join("alert.txt")
+    }
+}

@@ -1,0 +1,113 @@
+//! `sentinel-keep`: registered processes, kept alive.
+//!
+//! ```text
+//! registry ─▶ what should run         jobs/ ─watch─▶ Report: what runs, and how it ended
+//!                     └──────────┬──────────┘
+//!        state/NAME.json ─▶ check(process) ─▶ start · wait · end · give up
+//!                                └─▶ state/NAME.json, alerts/, events.jsonl
+//! ```
+//!
+//! There is no daemon that must live. Whoever acts on a process, a person, cron, or the keeper that
+//! stays (`healthcheck --every`), takes its lock, looks, decides, and writes down what was decided
+//! before it acts; so any of them may be killed at any moment, and the next one goes on.
+//!
+//! It starts the program `sentinel-run`, and asks the watcher for the verdict: one decision tree,
+//! not two.
+
+pub mod home;
+pub mod registry;
+pub mod ledger;
+pub mod events;
+pub mod alerts;
+pub mod launch;
+pub mod look;
+pub mod check;
+pub mod act;
+pub mod pass;
+
+use crate::os::dir::DirError;
+use crate::protocol::registry::{BadEntry, BadRegistry};
+use crate::watch::WatchError;
+use std::path::PathBuf;
+
+/// What keeps `sentinel-keep` from doing what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// A file cannot be used.
+    #[error("{}", .0.to_string().replace("--dir", "--registry"))]
+    Dir(#[from] DirError),
+    /// The registry cannot be understood.
+    #[error("{}: {why}", path.display())]
+    Registry {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: BadRegistry,
+    },
+    /// An entry cannot be understood.
+    #[error("{}: {why}; mend it, or take it out with: sentinel-keep deregister {}", path.display(), why.name)]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// Which, and why.
+        why: BadEntry,
+    },
+    /// There is no such process.
+    #[error("{0} is not registered; register it with: sentinel-keep register {0} COMMAND")]
+    Unknown(String),
+    /// Somebody else has been acting on it all the time.
+    #[error(
+        "{name} is being acted on by another sentinel-keep for more than {seconds} s; try again"
+    )]
+    Busy {
+        /// The process.
+        name: String,
+        /// So long.
+        seconds: u64,
+    },
+    /// A job cannot be judged.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// It could not be started.
+    #[error("{name} cannot be started: {why}")]
+    Refused {
+        /// The process.
+        name: String,
+        /// What `sentinel-run`, or what came before it, said.
+        why: String,
+    },
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A keeper stays already.
+    #[error(
+        "a keeper is already at work on {registry}{by}; there is nothing left to do for a second one"
+    )]
+    AlreadyKept {
+        /// Which registry.
+        registry: String,
+        /// By whom, if known.
+        by: String,
+    },
+    /// The system refused something.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl KeepError {
+    /// The exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unknown(_) => 4,
+            Self::AlreadyKept { .. } | Self::Busy { .. } => 75,
+            Self::Refused { .. } => 1,
+            _ => 2,
+        }
+    }
+}

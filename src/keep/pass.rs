@@ -1,0 +1,146 @@
+//! One healthcheck: all processes once, and whatever restarts come due meanwhile.
+
+use super::alerts::Settings;
+use super::check::{Next, check};
+use super::home::Home;
+use super::{KeepError, ledger, look};
+use crate::decide::verdict::Verdict;
+use crate::os::clock::pause;
+use crate::protocol::ledger::{Ledger, Phase};
+use crate::protocol::name::JobName;
+use crate::protocol::registry::{Process, Registry};
+use crate::watch::Report;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// So many processes are acted on at once: a hung one takes its grace to end.
+const AT_ONCE: usize = 16;
+
+/// What one pass did about a process.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// Which.
+    pub name: JobName,
+    /// What is left to do, or what kept it from being done.
+    pub next: Result<Next, String>,
+}
+
+/// Looks at all of them once; acts where what is differs from what should be. Returns those acted on.
+///
+/// # Errors
+/// If the jobs cannot be looked at at all.
+pub fn pass(
+    home: &Home,
+    registry: &Registry,
+    settings: &Settings,
+) -> Result<Vec<Visit>, KeepError> {
+    let todo = needing(home, registry)?;
+    Ok(visit(home, &todo, settings))
+}
+
+/// One pass, and then whatever comes due within the longest cooldown of those that were restarted.
+///
+/// # Errors
+/// As [`pass`].
+pub fn healthcheck(
+    home: &Home,
+    registry: &Registry,
+    settings: &Settings,
+    tell: &mut dyn FnMut(&Visit),
+) -> Result<(), KeepError> {
+    let began = Instant::now();
+    let mut visits = pass(home, registry, settings)?;
+    loop {
+        visits.iter().for_each(&mut *tell);
+        let waits = visits.iter().filter_map(|visit| match visit.next {
+            Ok(Next::In(left)) => Some((visit.name.clone(), left)),
+            _ => None,
+        });
+        let waits: Vec<(JobName, Duration)> = waits.collect();
+        let horizon = registry
+            .processes()
+            .filter(|(name, _)| waits.iter().any(|(waiting, _)| waiting == *name))
+            .map(|(_, process)| Duration::from(process.restart_cooldown))
+            .max();
+        let next = waits.iter().map(|(_, left)| *left).min();
+        let (Some(horizon), Some(next)) = (horizon, next) else { return Ok(()) };
+        if began.elapsed() + next > horizon + Duration::from_secs(1) {
+            return Ok(());
+        }
+        pause(next);
+        let due = |name: &JobName| {
+            waits.iter().any(|(waiting, left)| waiting == name && *left <= next + SOON)
+        };
+        let todo: Vec<(JobName, Process)> = registry
+            .processes()
+            .filter(|(name, _)| due(name))
+            .map(|(name, process)| (name.clone(), process.clone()))
+            .collect();
+        let later = waits.iter().filter(|(name, _)| !due(name));
+        let later: Vec<Visit> = later
+            .map(|(name, left)| Visit {
+                name: name.clone(),
+                next: Ok(Next::In(left.saturating_sub(next))),
+            })
+            .collect();
+        visits = visit(home, &todo, settings);
+        visits.extend(later);
+    }
+}
+
+/// What comes due within this is done together.
+const SOON: Duration = Duration::from_millis(20);
+
+/// Those about which something is to be done, by a look that takes no lock.
+fn needing(home: &Home, registry: &Registry) -> Result<Vec<(JobName, Process)>, KeepError> {
+    let mut ledgers = HashMap::new();
+    let mut wanted = Vec::new();
+    for (name, _) in registry.processes() {
+        let ledger = ledger::read(home, name)?;
+        if ledger.phase == Phase::Up {
+            wanted.push(name.clone());
+        }
+        ledgers.insert(name.clone(), ledger);
+    }
+    let reports: HashMap<String, Report> = if wanted.is_empty() {
+        HashMap::new()
+    } else {
+        look::peek(home, wanted)?.into_iter().map(|r| (r.name.clone(), r)).collect()
+    };
+    let needs = |name: &JobName, ledger: &Ledger| match &ledger.phase {
+        _ if !ledger.outbox.is_empty() => true,
+        Phase::Up => reports
+            .get(name.as_str())
+            .is_none_or(|r| r.verdict != Verdict::Running || r.run_id != ledger.run_id),
+        Phase::Due { .. } => true,
+        Phase::Stopped | Phase::Completed | Phase::Failed | Phase::GivenUp { .. } => {
+            look::is_held(home, name)
+        }
+    };
+    let todo = registry
+        .processes()
+        .filter(|(name, _)| ledgers.get(*name).is_some_and(|ledger| needs(name, ledger)));
+    Ok(todo.map(|(name, process)| (name.clone(), process.clone())).collect())
+}
+
+/// Acts on each, some at once.
+fn visit(home: &Home, todo: &[(JobName, Process)], settings: &Settings) -> Vec<Visit> {
+    let queue = std::sync::Mutex::new(todo.iter());
+    let done = std::sync::Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let next = queue.lock().ok().and_then(|mut queue| queue.next());
+            let Some((name, process)) = next else { return };
+            let next = check(home, (name, process), settings).map_err(|error| error.to_string());
+            if let Ok(mut done) = done.lock() {
+                done.push(Visit { name: name.clone(), next });
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..todo.len().min(AT_ONCE) {
+            scope.spawn(work);
+        }
+    });
+    done.into_inner().unwrap_or_default()
+}

@@ -1,0 +1,77 @@
+//! The registry on disk: read by everybody, rewritten whole under its lock.
+
+use super::KeepError;
+use super::home::Home;
+use crate::os::dir::{DirError, MonitorDir};
+use crate::os::disk::{Draft, sync, sync_dir};
+use crate::os::lock::lock;
+use crate::protocol::name::JobName;
+use crate::protocol::registry::{Process, Registry};
+use std::path::Path;
+use std::time::Duration;
+
+/// More than any registry that was written by hand or by us.
+const MOST: u64 = 64 << 20;
+/// Rewriting it takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads it; without a file there is nothing registered.
+///
+/// # Errors
+/// If it cannot be read, is refused, or is no JSON object.
+pub fn load(home: &Home) -> Result<Registry, KeepError> {
+    let bytes = home.beside().read(home.registry(), MOST)?.unwrap_or_default();
+    Registry::unpack(&bytes)
+        .map_err(|why| KeepError::Registry { path: home.registry().to_owned(), why })
+}
+
+/// One process of it.
+///
+/// # Errors
+/// If there is none of this name, or its entry cannot be understood.
+pub fn process(home: &Home, registry: &Registry, name: &JobName) -> Result<Process, KeepError> {
+    match registry.get(name) {
+        Ok(Some(process)) => Ok(process.clone()),
+        Ok(None) => Err(KeepError::Unknown(name.to_string())),
+        Err(why) => Err(KeepError::Entry { path: home.registry().to_owned(), why: why.clone() }),
+    }
+}
+
+/// Changes the entry of one name. Nothing is written while any other entry cannot be understood, or
+/// if nothing changes.
+///
+/// # Errors
+/// As [`load`]; if an entry is bad; or if it cannot be written.
+pub fn edit(
+    home: &Home,
+    name: &JobName,
+    change: impl FnOnce(&mut Registry) -> Result<(), KeepError>,
+) -> Result<(), KeepError> {
+    let busy = || KeepError::Busy { name: "the registry".into(), seconds: PATIENCE.as_secs() };
+    let _lock = lock(home.state(), &home.registry_lock(), PATIENCE)?.ok_or_else(busy)?;
+    let mut registry = load(home)?;
+    if let Some(why) = registry.bad().find(|bad| bad.name != name.as_str()) {
+        return Err(KeepError::Entry { path: home.registry().to_owned(), why: why.clone() });
+    }
+    let before = registry.pack();
+    change(&mut registry)?;
+    let after = registry.pack();
+    if before != after {
+        replace(home.beside(), home.registry(), &after)?;
+    }
+    Ok(())
+}
+
+/// Puts a whole new content in place of a file, safe from a full disk and a power cut.
+///
+/// # Errors
+/// If it cannot be written; what was there stays.
+pub fn replace(dir: &MonitorDir, path: &Path, bytes: &[u8]) -> Result<(), DirError> {
+    let draft = Draft::begin(dir, path)?;
+    let written = draft.write(bytes).and_then(|()| sync(&[&draft])).and_then(|()| draft.publish());
+    if let Err(error) = written {
+        draft.discard();
+        return Err(error);
+    }
+    sync_dir(dir)
+}
