@@ -9,21 +9,40 @@ use crate::os::bell::Ringer;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What ends a wait.
 #[derive(Debug)]
 pub enum Wake {
     /// Something happened to the job with this number.
-    Changed(usize),
+    Changed(u64),
     /// The ending of the job with this number is over.
-    Concluded(usize, Result<super::end::Note, super::WatchError>),
+    Concluded(u64, Result<super::end::Note, super::WatchError>),
 }
 
 /// The watch over the heartbeats.
 #[derive(Debug)]
 pub struct Changes {
     watcher: Option<RecommendedWatcher>,
-    watched: Vec<Option<u64>>,
+    followed: Followed,
+}
+
+/// The heartbeats that are watched, by their paths. The watcher's thread reads it.
+#[derive(Clone, Debug, Default)]
+struct Followed(Arc<Mutex<HashMap<PathBuf, Follow>>>);
+
+#[derive(Debug)]
+struct Follow {
+    job: u64,
+    inode: u64,
+    status: PathBuf,
+}
+
+impl Followed {
+    /// Never kept over a call of the watcher, whose thread may be waiting for it.
+    fn get(&self) -> MutexGuard<'_, HashMap<PathBuf, Follow>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Changes {
@@ -32,52 +51,51 @@ impl Changes {
     ///
     /// `every`: wake on each beat, not only when the outcome is there.
     #[must_use]
-    pub fn open(subjects: &[Subject], every: bool, wake: &Ringer<Wake>) -> Self {
-        let paths: HashMap<PathBuf, (usize, PathBuf)> = subjects
-            .iter()
-            .enumerate()
-            .map(|(i, subject)| (subject.files.heartbeat(), (i, subject.files.status())))
-            .collect();
-        let wake = wake.clone();
+    pub fn open(every: bool, wake: &Ringer<Wake>) -> Self {
+        let followed = Followed::default();
+        let (known, wake) = (followed.clone(), wake.clone());
         let handler = move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
             if matches!(event.kind, EventKind::Access(_)) {
                 return; // somebody reads, we for one
             }
-            for (i, status) in event.paths.iter().filter_map(|path| paths.get(path)) {
+            let known = known.get();
+            for follow in event.paths.iter().filter_map(|path| known.get(path)) {
                 // A beat that comes with no outcome is nothing to wake the loop for.
-                if every || std::fs::symlink_metadata(status).is_ok() {
-                    wake.ring(Wake::Changed(*i));
+                if every || std::fs::symlink_metadata(&follow.status).is_ok() {
+                    wake.ring(Wake::Changed(follow.job));
                 }
             }
         };
-        let watcher = notify::recommended_watcher(handler).ok();
-        Self { watcher, watched: vec![None; subjects.len()] }
+        Self { watcher: notify::recommended_watcher(handler).ok(), followed }
     }
 
     /// Watches the heartbeat of a job, once it is there; again if it was replaced. True: from now
     /// on, so that what happened before has to be looked for once more.
-    pub fn follow(&mut self, i: usize, subject: &Subject) -> bool {
+    pub fn follow(&mut self, job: u64, subject: &Subject) -> bool {
         use std::os::unix::fs::MetadataExt;
         let path = subject.files.heartbeat();
         let inode = std::fs::symlink_metadata(&path).ok().map(|meta| meta.ino());
-        if self.watched[i] == inode {
+        if self.followed.get().get(&path).map(|follow| follow.inode) == inode {
             return false;
         }
-        let Some(watcher) = &mut self.watcher else { return false };
-        if self.watched[i].take().is_some() {
-            let _ = watcher.unwatch(&path);
+        self.forget(subject);
+        let (Some(inode), Some(watcher)) = (inode, &mut self.watcher) else { return false };
+        let follow = Follow { job, inode, status: subject.files.status() };
+        self.followed.get().insert(path.clone(), follow);
+        let follows = watcher.watch(&path, RecursiveMode::NonRecursive).is_ok();
+        if !follows {
+            self.followed.get().remove(&path);
         }
-        self.watched[i] =
-            inode.filter(|_| watcher.watch(&path, RecursiveMode::NonRecursive).is_ok());
-        self.watched[i].is_some()
+        follows
     }
 
     /// The job is over.
-    pub fn forget(&mut self, i: usize, subject: &Subject) {
-        if let Some(watcher) = self.watcher.as_mut().filter(|_| self.watched[i].is_some()) {
-            let _ = watcher.unwatch(&subject.files.heartbeat());
-            self.watched[i] = None;
+    pub fn forget(&mut self, subject: &Subject) {
+        let path = subject.files.heartbeat();
+        let followed = self.followed.get().remove(&path).is_some();
+        if let Some(watcher) = self.watcher.as_mut().filter(|_| followed) {
+            let _ = watcher.unwatch(&path);
         }
     }
 }

@@ -13,12 +13,18 @@ pub mod end;
 pub mod tail;
 pub mod pace;
 pub mod report;
+pub mod news;
 pub mod changes;
+mod entry;
+mod look;
+mod set;
 mod watcher;
 
 pub use config::{Config, Kill, Mode};
+pub use news::News;
 pub use report::Report;
-pub use watcher::{News, list, reset_circuits, watch};
+pub use set::{Done, Watch};
+pub use watcher::{list, reset_circuits, watch};
 
 use crate::os::dir::DirError;
 
