@@ -98,4 +98,10 @@ impl Changes {
             let _ = watcher.unwatch(&path);
         }
     }
+
+    /// How many heartbeats are watched.
+    #[cfg(test)]
+    pub(super) fn followed(&self) -> usize {
+        self.followed.get().len()
+    }
 }

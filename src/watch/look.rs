@@ -21,6 +21,7 @@ pub const TICK: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_millis(20);
 
 /// Where all jobs of a watch are looked at from.
+#[derive(Debug)]
 pub struct Lookout {
     /// What was asked for.
     pub config: Config,
@@ -83,6 +84,12 @@ impl Lookout {
         if let Some(changes) = &mut self.changes {
             changes.forget(&job.subject);
         }
+    }
+
+    /// How many heartbeats are followed.
+    #[cfg(test)]
+    pub(super) fn followed(&self) -> usize {
+        self.changes.as_ref().map_or(0, Changes::followed)
     }
 
     fn dir(&mut self) -> Result<Option<MonitorDir>, WatchError> {

@@ -10,11 +10,12 @@ use crate::os::bell::{Bell, bell};
 use crate::os::dir::DirError;
 use crate::protocol::name::JobName;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::resource::{Resource, getrlimit};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// With more jobs than this, the wrappers of the others are not held by a descriptor.
-const MOST_HANDLES: usize = 64;
+/// Of the descriptors this process may have, one in so many holds a job's wrapper.
+const SHARE: u64 = 4;
 /// A wait that took so much longer than planned means that this process was stopped or starved.
 const STARVED: Duration = Duration::from_millis(500);
 
@@ -25,21 +26,24 @@ const STARVED: Duration = Duration::from_millis(500);
 ///
 /// # fn main() -> Result<(), sentinel::watch::WatchError> {
 /// let mut watch = Watch::open(Config::new("/var/lib/me/jobs", []))?;
-/// watch.add("build".parse().unwrap());
+/// watch.add(&"build".parse().unwrap());
 /// while !watch.is_empty() {
+///     watch.wait(None, &[]);
 ///     for done in watch.round(&mut |news| println!("{news:?}")) {
 ///         println!("{} is over: {}", done.name, done.exit);
 ///     }
-///     watch.wait(None, &[]);
 /// }
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Debug)]
 pub struct Watch {
     lookout: Lookout,
     /// By their numbers, which only grow.
     jobs: Vec<Entry>,
     next_id: u64,
+    /// So many wrappers are held by a descriptor; the others are watched by their files.
+    most_handles: usize,
     bell: Bell<Wake>,
     looked: Instant,
 }
@@ -64,8 +68,14 @@ impl Watch {
             bell().map_err(|source| DirError::io("wait for", &config.dir, source))?;
         let names = std::mem::take(&mut config.names);
         let lookout = Lookout::open(config, ringer)?;
-        let mut watch =
-            Self { lookout, jobs: Vec::new(), next_id: 0, bell, looked: Instant::now() };
+        let mut watch = Self {
+            lookout,
+            jobs: Vec::new(),
+            next_id: 0,
+            most_handles: most_handles(),
+            bell,
+            looked: Instant::now(),
+        };
         for name in &names {
             watch.begin(name);
         }
@@ -100,8 +110,7 @@ impl Watch {
         let now = Instant::now();
         lookout.now = now;
         let held = jobs.iter().filter(|job| job.pollable().is_some()).count();
-        lookout.handles =
-            if jobs.len() > MOST_HANDLES { 0 } else { MOST_HANDLES.saturating_sub(held) };
+        lookout.handles = self.most_handles.saturating_sub(held);
         let any = lookout.config.mode == Mode::Wait { any: true };
         let mut done = Vec::new();
         jobs.retain_mut(|job| {
@@ -138,7 +147,8 @@ impl Watch {
     }
 
     /// Sleeps until a job changes or a look is due, until the deadline, or until one of these
-    /// descriptors is readable (or closed): for each of them, whether it is.
+    /// descriptors is readable (or closed): for each of them, whether it is. With no job, no
+    /// deadline and no descriptor it sleeps for ever.
     ///
     /// When this process was stopped, or its owner was busy for long, the jobs do not pay for it:
     /// the time is not counted as their silence.
@@ -206,5 +216,64 @@ impl Watch {
             job.is_left();
         }
         readable
+    }
+}
+
+fn most_handles() -> usize {
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+    usize::try_from(soft / SHARE).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Kill;
+    use std::fs;
+    use std::path::Path;
+
+    /// A job of another writer, which this process runs, and which no descriptor can be held of.
+    fn begin_job(dir: &Path, name: &str) {
+        let _ = fs::remove_file(dir.join(format!("{name}.status")));
+        fs::write(dir.join(format!("{name}.pid")), std::process::id().to_string()).unwrap();
+        fs::write(dir.join(format!("{name}.heartbeat")), "").unwrap();
+    }
+
+    fn end_job(dir: &Path, name: &str) {
+        fs::write(dir.join(format!("{name}.status")), "FAILED\n").unwrap();
+    }
+
+    #[test]
+    fn nothing_is_kept_of_jobs_that_came_and_went() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::new(dir.path(), []);
+        config.kill = Kill::Never; // or it would count the failures
+        let mut watch = Watch::open(config).unwrap();
+        let names: Vec<JobName> = (0..8).map(|n| format!("job{n}").parse().unwrap()).collect();
+        for n in 0..100_000 {
+            watch.add(&names[n % 8]);
+            watch.remove(&names[(n + 5) % 8]);
+        }
+        for name in &names {
+            watch.remove(name);
+        }
+        for turn in 0..100 {
+            for name in &names {
+                begin_job(dir.path(), name.as_str());
+                watch.add(name);
+            }
+            assert_eq!(watch.round(&mut |_| {}), []);
+            // None where the user may have no more inotify instances.
+            assert!([0, 8].contains(&watch.lookout.followed()), "turn {turn}");
+            watch.remove(&names[0]);
+            for name in &names {
+                end_job(dir.path(), name.as_str());
+            }
+            watch.jobs.iter_mut().for_each(Entry::is_heard);
+            let done = watch.round(&mut |_| {});
+            assert!(done.iter().map(|done| &done.name).eq(&names[1..]), "{done:?}");
+            assert!(done.iter().all(|done| done.exit == 1), "{done:?}");
+            assert_eq!((watch.jobs.len(), watch.lookout.followed()), (0, 0), "turn {turn}");
+        }
+        assert!(watch.jobs.capacity() <= 16, "{}", watch.jobs.capacity());
     }
 }
