@@ -221,7 +221,7 @@ impl Look<'_, '_> {
             _ => {
                 let lost = matches!(judgement, Judgement::Lost(_));
                 let own = Sentence::of(&judgement).filter(|_| lost || !stopping);
-                self.end(seen, own.unwrap_or_else(Sentence::stop));
+                self.end(seen, &own.unwrap_or_else(Sentence::stop));
             }
         }
         None
@@ -299,16 +299,21 @@ impl Look<'_, '_> {
         }
     }
 
-    /// Ends the job in a thread of its own, for others may need us meanwhile.
-    fn end(&mut self, seen: &Observation, sentence: Sentence) {
+    /// Ends the job in a thread of its own, for others may need us meanwhile; where none is to be
+    /// had, they wait.
+    fn end(&mut self, seen: &Observation, sentence: &Sentence) {
         let (id, dir, config) = (self.job.id, self.dir.clone(), self.from.config.clone());
-        let (subject, seen) = (self.job.subject.clone(), seen.clone());
-        let ringer = self.from.ringer.clone();
-        self.job.is_ending();
-        std::thread::spawn(move || {
-            let how = end::end(&dir, &subject, &seen, &sentence, &config);
+        let (subject, observed) = (self.job.subject.clone(), seen.clone());
+        let (sentenced, ringer) = (sentence.clone(), self.from.ringer.clone());
+        let thread = std::thread::Builder::new().spawn(move || {
+            let how = end::end(&dir, &subject, &observed, &sentenced, &config);
             ringer.ring(Wake::Concluded(id, how));
         });
+        self.job.is_ending();
+        if thread.is_err() {
+            let how = end::end(self.dir, &self.job.subject, seen, sentence, &self.from.config);
+            self.job.conclude(how);
+        }
     }
 
     fn give(&mut self, seen: &Observation, judgement: &Judgement, note: Note) -> u8 {
