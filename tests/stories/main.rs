@@ -15,6 +15,7 @@ mod claims;
 mod clocks;
 mod detach;
 mod disks;
+mod embedded;
 mod ending;
 mod evidence;
 mod hostile;
