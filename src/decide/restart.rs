@@ -121,16 +121,14 @@ pub fn decide(end: &End, policy: &Policy, past: &Past, jitter: f64) -> Action {
         return Action::Restart { after: Duration::ZERO };
     }
     let most = policy.max_restarts;
+    if !end.is_stable() && past.row >= most {
+        return Action::GiveUp { why: format!("{most} restarts in a row without a stable run") };
+    }
     if past.recent >= most as usize {
         return Action::GiveUp { why: format!("{most} restarts within 10 minutes") };
     }
-    if end.is_stable() {
-        return Action::Restart { after: Duration::ZERO };
-    }
-    if past.row >= most {
-        return Action::GiveUp { why: format!("{most} restarts in a row without a stable run") };
-    }
-    Action::Restart { after: backoff(policy, past.row, jitter) }
+    let after = if end.is_stable() { Duration::ZERO } else { backoff(policy, past.row, jitter) };
+    Action::Restart { after }
 }
 
 /// The time before the restart that follows `row` others: 1 s, 2 s, 4 s, … up to the cooldown.

@@ -23,3 +23,14 @@ pub fn deliver(home: &Home, _settings: &Settings, alert: &Alert) -> Result<(), K
     replace(&dir, &dir.path().join(format!("{}.json", alert.id)), &alert.pack())?;
     Ok(())
 }
+
+/// Says that something other than a process is wrong.
+pub fn tell_trouble(_home: &Home, _settings: &Settings, _name: &str, why: &str) {
+    crate::os::say::say(format!("sentinel-keep: {why}"));
+}
+
+/// Works the queue of the alert command off; when to call it again.
+#[must_use]
+pub fn send(_home: &Home, _settings: &Settings) -> Option<std::time::Duration> {
+    None
+}

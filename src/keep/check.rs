@@ -12,7 +12,7 @@ use super::alerts::Settings;
 use super::home::Home;
 use super::launch::{self, Launch, Refused};
 use super::ledger::{Held, hold, now};
-use super::{KeepError, alerts, events, ledger, look};
+use super::{KeepError, alerts, events, look, order, registry};
 use crate::decide::hush::{Hush, hush};
 use crate::decide::restart::{self, Action, End, Past, Policy, WINDOW};
 use crate::decide::verdict::Verdict;
@@ -148,7 +148,10 @@ impl<'a> Case<'a> {
         if !left.is_zero() {
             return Ok(Some(Next::In(left)));
         }
-        if let Some(why) = self.blocked()? {
+        if !self.process.after.is_empty()
+            && let Some(why) =
+                order::waits_for(self.home, &registry::load(self.home)?, self.process)?
+        {
             return Ok(Some(Next::Blocked(why)));
         }
         let again = self.ledger.down_since.is_some();
@@ -170,29 +173,6 @@ impl<'a> Case<'a> {
                 Ok(None)
             }
         }
-    }
-
-    /// Which of those it comes after is not there yet.
-    fn blocked(&self) -> Result<Option<String>, KeepError> {
-        if self.process.after.is_empty() {
-            return Ok(None);
-        }
-        let registry = super::registry::load(self.home)?;
-        for name in &self.process.after {
-            let Ok(Some(other)) = registry.get(name) else {
-                return Ok(Some(format!("waits for {name}, which is not registered")));
-            };
-            let up =
-                ledger::read(self.home, name)?.phase == Phase::Up && look::is_held(self.home, name);
-            let record = look::heartbeat(self.home, name).filter(|_| up);
-            let Some(record) = record.filter(|record| record.child_pid.is_some()) else {
-                return Ok(Some(format!("waits for {name} to run")));
-            };
-            if other.has_health() && (record.evidence.is_none() || record.trouble.is_some()) {
-                return Ok(Some(format!("waits for {name} to be healthy")));
-            }
-        }
-        Ok(None)
     }
 
     /// A run is there that was not known: ours, or one that somebody else started.

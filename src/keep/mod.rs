@@ -21,9 +21,12 @@ pub mod events;
 pub mod alerts;
 pub mod launch;
 pub mod look;
+pub mod order;
 pub mod check;
 pub mod act;
 pub mod pass;
+pub mod keeper;
+pub mod status;
 
 use crate::os::dir::DirError;
 use crate::protocol::registry::{BadEntry, BadRegistry};

@@ -92,7 +92,10 @@ pub fn healthcheck(
 const SOON: Duration = Duration::from_millis(20);
 
 /// Those about which something is to be done, by a look that takes no lock.
-fn needing(home: &Home, registry: &Registry) -> Result<Vec<(JobName, Process)>, KeepError> {
+///
+/// # Errors
+/// If the jobs cannot be looked at.
+pub fn needing(home: &Home, registry: &Registry) -> Result<Vec<(JobName, Process)>, KeepError> {
     let mut ledgers = HashMap::new();
     let mut wanted = Vec::new();
     for (name, _) in registry.processes() {

@@ -30,8 +30,6 @@ pub enum What {
     GivenUp,
     /// A `healthcheck --every` began.
     KeeperStarted,
-    /// It ended.
-    KeeperStopped,
 }
 
 /// One line of the events.

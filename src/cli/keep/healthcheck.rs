@@ -2,12 +2,16 @@
 
 use super::Context;
 use crate::keep::check::Next;
+use crate::keep::keeper::Keeper;
 use crate::keep::pass::{Visit, healthcheck};
 use crate::keep::{KeepError, registry};
 use crate::protocol::time::human;
 use std::time::Duration;
 
 pub fn run(context: &Context, every: Option<Duration>) -> Result<u8, KeepError> {
+    if let Some(every) = every {
+        Keeper::open(&context.home, &context.settings, every)?.run();
+    }
     let registry = registry::load(&context.home)?;
     let mut worst = 0;
     for why in registry.bad() {
@@ -15,7 +19,6 @@ pub fn run(context: &Context, every: Option<Duration>) -> Result<u8, KeepError> 
         let error = KeepError::Entry { path, why: why.clone() };
         worst = worst.max(context.fail(&why.name, &error));
     }
-    let _ = every;
     healthcheck(&context.home, &registry, &context.settings, &mut |visit| {
         worst = worst.max(tell(context, visit));
     })?;
