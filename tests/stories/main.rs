@@ -1,4 +1,4 @@
-//! What the two programs do, told from outside: each test starts the real binaries, looks at
+//! What the three programs do, told from outside: each test starts the real binaries, looks at
 //! files, exit codes and processes, and knows nothing of the code.
 //!
 //! Stories wait for conditions, not for times. A story whose tool or privilege is missing says

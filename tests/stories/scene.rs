@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 pub const RUN: &str = env!("CARGO_BIN_EXE_sentinel-run");
 pub const WATCH: &str = env!("CARGO_BIN_EXE_sentinel-watch");
+pub const KEEP: &str = env!("CARGO_BIN_EXE_sentinel-keep");
 
 /// Every process of a scene has the scene's directory in this environment variable.
 const MARKER: &str = "SENTINEL_STORY";
@@ -28,11 +29,13 @@ const MARKER: &str = "SENTINEL_STORY";
 const BOUND: Duration = Duration::from_secs(40);
 
 /// What the caller's environment may not lend to a story.
-const FOREIGN_VARIABLES: [&str; 5] = [
+const FOREIGN_VARIABLES: [&str; 7] = [
     "NOTIFY_SOCKET",
+    "SENTINEL_ALERT_CMD",
     "SENTINEL_DIR",
     "SENTINEL_MAX_FAILURES",
     "SENTINEL_MAX_WAIT",
+    "SENTINEL_REGISTRY",
     "WATCHDOG_USEC",
 ];
 
@@ -160,6 +163,11 @@ impl Scene {
         self.path("jobs")
     }
 
+    /// The registry: the monitor directory is the one beside it.
+    pub fn registry(&self) -> PathBuf {
+        self.path("process-registry.json")
+    }
+
     /// A file of the monitor directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir().join(name)
@@ -175,6 +183,7 @@ impl Scene {
             .env(MARKER, self.root())
             .env("RUN", RUN)
             .env("WATCH", WATCH)
+            .env("KEEP", KEEP)
             .env("DIR", self.dir());
         for name in FOREIGN_VARIABLES {
             command.env_remove(name);
@@ -198,7 +207,12 @@ impl Scene {
         self.program(WATCH).arg("--dir").arg(self.dir()).args(words(line))
     }
 
-    /// A shell script, to which `$RUN`, `$WATCH` and `$DIR` are given.
+    /// `sentinel-keep` over the scene's registry, beside which its jobs are in the monitor directory.
+    pub fn keep(&self, line: &str) -> Cmd {
+        self.program(KEEP).arg("--registry").arg(self.registry()).args(words(line))
+    }
+
+    /// A shell script, to which `$RUN`, `$WATCH`, `$KEEP` and `$DIR` are given.
     pub fn sh(&self, script: &str) -> Cmd {
         self.program("sh").arg("-c").arg(script)
     }
@@ -219,6 +233,21 @@ impl Scene {
     #[track_caller]
     pub fn watched(&self, line: &str) -> Done {
         self.watch(line).finish()
+    }
+
+    /// Asks `sentinel-keep` for something.
+    #[track_caller]
+    pub fn kept(&self, line: &str) -> Done {
+        self.keep(line).finish()
+    }
+
+    /// Registers a process and starts it: the words after the name of `register`.
+    #[track_caller]
+    pub fn kept_up(&self, name: &str, line: &str) -> Process {
+        self.kept(&format!("register {name} {line}")).exits(0);
+        self.kept(&format!("start {name}")).exits(0);
+        self.is_up(name);
+        self.wrapper(name)
     }
 
     /// Starts a job in the foreground and waits until its command runs.
@@ -307,6 +336,40 @@ impl Scene {
     pub fn heartbeat(&self, job: &str) -> Option<Value> {
         let bytes = fs::read(self.file(&format!("{job}.heartbeat"))).ok()?;
         serde_json::from_slice(&bytes).ok()
+    }
+
+    /// What `sentinel-keep` remembers of a process; it is replaced whole, and so never torn.
+    #[track_caller]
+    pub fn ledger(&self, name: &str) -> Value {
+        let path = self.path(&format!("state/{name}.json"));
+        let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        serde_json::from_slice(&bytes).expect("a ledger is JSON")
+    }
+
+    /// What is being done about a kept process: `up`, `due`, `given-up`, …
+    #[track_caller]
+    pub fn phase(&self, name: &str) -> String {
+        self.ledger(name)["phase"].as_str().expect("a phase").to_owned()
+    }
+
+    /// The alerts nobody has taken, oldest first.
+    pub fn alerts(&self) -> Vec<Value> {
+        let Ok(entries) = fs::read_dir(self.path("alerts")) else {
+            return Vec::new();
+        };
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let mut paths: Vec<PathBuf> =
+            paths.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+        paths.sort();
+        let parse = |path| serde_json::from_slice(&fs::read(path).unwrap()).expect("whole JSON");
+        paths.into_iter().map(parse).collect()
+    }
+
+    /// What happened to kept processes, of this kind.
+    pub fn events(&self, kind: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("events.jsonl")).unwrap_or_default();
+        let all = text.lines().map(|line| serde_json::from_str(line).expect("a JSON line"));
+        all.filter(|event: &Value| event["event"] == kind).collect()
     }
 
     pub fn last_beat(&self, job: &str) -> Option<SystemTime> {
