@@ -165,6 +165,12 @@ impl<'a> Case<'a> {
         match prepared.and_then(|()| launch.start()) {
             Ok(()) => {
                 let run_id = look::heartbeat(self.home, self.name).map(|record| record.run_id);
+                if run_id.is_some() && run_id == self.ledger.settled {
+                    // Nobody starts beside what could not be ended.
+                    let why = "its last run still holds its lock".to_owned();
+                    self.refuse(&Refused { why, recorded: false })?;
+                    return Ok(None);
+                }
                 self.came_up(run_id)?;
                 Ok(Some(Next::Watch))
             }

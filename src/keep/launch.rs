@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Variables by which a service manager speaks to us alone: a kept process that had them would
-/// speak for us.
-const OURS_ALONE: [&str; 7] = [
+/// Variables by which a service manager, or a job we are part of, speaks to us alone: a kept process
+/// that had them would speak for us.
+const OURS_ALONE: [&str; 13] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
@@ -23,6 +23,12 @@ const OURS_ALONE: [&str; 7] = [
     "LISTEN_PID",
     "SENTINEL_MAX_FAILURES",
     "SENTINEL_DIR",
+    "SENTINEL_NAME",
+    "SENTINEL_RUN_ID",
+    "SENTINEL_HEARTBEAT",
+    "SENTINEL_RESULT",
+    "SENTINEL_ATTEMPT",
+    "SENTINEL_LAST_OUTCOME",
 ];
 /// tmux has so long to bring a process up.
 const TMUX: Duration = Duration::from_secs(10);
