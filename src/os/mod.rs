@@ -11,6 +11,7 @@ pub mod lock;
 pub mod disk;
 pub mod process;
 pub mod tree;
+pub mod activity;
 pub mod snapshot;
 pub mod diagnosis;
 pub mod orphans;

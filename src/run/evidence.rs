@@ -2,13 +2,13 @@
 
 use super::log::Log;
 use crate::decide::prompt::prompt;
-use crate::decide::stuck::{Judgement, Rank, Reason, Snapshot, judge};
-use crate::os::process::{self, Stat, Work};
+use crate::decide::stuck::{Rank, Reason, Waiting};
+use crate::os::activity::Activity;
+use crate::os::process::Stat;
 use crate::os::say::say;
 use crate::os::snapshot::{self, Depth};
-use crate::protocol::evidence::{BUSY, BeatOn, Evidence, Kind};
-use crate::protocol::time::human;
-use std::collections::{BTreeMap, HashMap};
+use crate::protocol::evidence::{BeatOn, Evidence, Kind};
+use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Cheapest first: nothing below the first one found is looked for.
@@ -22,13 +22,6 @@ const ORDER: [Kind; 7] = [
     Kind::Waiting,
 ];
 
-/// Time between the two looks that a stuck tree takes: one alone can catch a thread between two
-/// waits.
-pub const AGAIN: Duration = Duration::from_millis(300);
-
-/// From so much of a core on, a tree without output is called busy.
-const BUSY_SHARE: f64 = 0.5;
-
 /// The looks at one run.
 #[derive(Debug)]
 pub struct Looks {
@@ -39,9 +32,7 @@ pub struct Looks {
     app: Option<String>,
     /// What probes found since the last look.
     probed: HashMap<Kind, String>,
-    work: BTreeMap<(i32, u64), Work>,
-    /// When the work was measured.
-    measured: Instant,
+    activity: Activity,
     /// Last time anything moved.
     moved: Instant,
     /// Last time there was output.
@@ -51,36 +42,12 @@ pub struct Looks {
     hidden_said: bool,
 }
 
-/// What is known of the waits of a tree in which nothing has moved since.
-#[derive(Debug)]
-enum Waiting {
-    /// It was not looked at since something moved.
-    Unknown,
-    /// It may go on, and why.
-    Free(Reason),
-    /// One look found no reason. It is the second that counts.
-    Suspect(Snapshot),
-    /// Two looks found the same waits, and no reason in either.
-    Stuck {
-        /// The look that proved it.
-        look: Snapshot,
-        /// When everybody outside was asked last.
-        asked: Instant,
-        /// What waits for what.
-        diagnosis: String,
-    },
-}
-
-/// For so long it stands that nobody outside has an end of what a stuck tree waits for: hardly
-/// anybody can have come by one, for none of the tree can have given it away.
-const ASKED: Duration = Duration::from_secs(20);
-
 /// What one look found.
 #[derive(Debug)]
 pub struct Found {
     /// What justifies a beat; `None`: none is deserved.
     pub evidence: Option<Evidence>,
-    /// It is not known yet whether one is: look again after [`AGAIN`].
+    /// It is not known yet whether one is: look again after [`AGAIN`](crate::decide::stuck::AGAIN).
     pub again: bool,
 }
 
@@ -94,8 +61,7 @@ impl Looks {
             terminal_passed,
             app: None,
             probed: HashMap::new(),
-            work: BTreeMap::new(),
-            measured: now,
+            activity: Activity::begin(now),
             moved: now,
             output: now,
             waiting: Waiting::Unknown,
@@ -122,10 +88,7 @@ impl Looks {
     /// Why the tree can never go on, if that was found.
     #[must_use]
     pub fn stuck(&self) -> Option<&str> {
-        match &self.waiting {
-            Waiting::Stuck { diagnosis, .. } => Some(diagnosis),
-            _ => None,
-        }
+        self.waiting.stuck()
     }
 
     /// Looks for evidence. The tree is asked for only if it is needed; `decisive`: the run will be
@@ -151,8 +114,8 @@ impl Looks {
         let moved = app.is_some() || output.is_some();
         // What was measured before there was output tells nothing of the time since: the first look
         // without output only begins to measure.
-        let begins = !moved && self.measured < self.output;
-        let activity = if moved { None } else { self.activity(tree(), now) };
+        let begins = !moved && self.activity.measured() < self.output;
+        let activity = if moved { None } else { self.activity.look(tree(), self.output, now) };
         let activity = activity.filter(|_| !begins);
         let waiting = if begins {
             None
@@ -170,7 +133,7 @@ impl Looks {
                 Kind::Progress | Kind::Health => probed.remove(&kind),
                 Kind::Output => output.clone(),
                 Kind::Alive => Some("the command exists".to_owned()),
-                Kind::Activity if moved => self.activity(tree(), now),
+                Kind::Activity if moved => self.activity.look(tree(), self.output, now),
                 Kind::Activity => activity.clone(),
                 Kind::Waiting => waiting.clone(),
             };
@@ -181,88 +144,21 @@ impl Looks {
             detail,
             at: SystemTime::now(),
         });
-        Found { evidence, again: begins || matches!(self.waiting, Waiting::Suspect(_)) }
-    }
-
-    /// What the tree has done since it was last asked, in words.
-    fn activity(&mut self, tree: &[Stat], now: Instant) -> Option<String> {
-        let after = std::mem::replace(&mut self.measured, now);
-        let lasted = now.saturating_duration_since(after).as_secs_f64().max(0.001);
-        let before = std::mem::replace(&mut self.work, measure(tree));
-        let name = |pid: i32| {
-            let comm = tree.iter().find(|stat| stat.pid == pid).map_or("?", |stat| &stat.comm);
-            format!("{comm}[{pid}]")
-        };
-        let since = |id: &(i32, u64), count: fn(&Work) -> u64| {
-            let old = before.get(id).map_or(0, count);
-            let new = self.work.get(id).map_or(0, count);
-            Duration::from_nanos(new.saturating_sub(old)).as_secs_f64()
-        };
-        let used = |id: &(i32, u64)| since(id, |work| work.run_ns);
-        // On a crowded machine who is busy waits for a CPU most of the time.
-        let wanted = |id: &(i32, u64)| since(id, |work| work.run_ns + work.waited_ns);
-        // Whoever used most of the CPU tells most.
-        let most = self
-            .work
-            .iter()
-            .filter(|(id, work)| before.get(id) != Some(work))
-            .max_by(|one, other| used(one.0).total_cmp(&used(other.0)));
-        let Some((id, _)) = most else {
-            let gone = before.keys().find(|id| !self.work.contains_key(id));
-            return gone.map(|(pid, _)| format!("process {pid} went"));
-        };
-        let silence = now.saturating_duration_since(self.output);
-        let share = self.work.keys().map(wanted).sum::<f64>() / lasted;
-        Some(if before.contains_key(id) && share >= BUSY_SHARE && silence > Duration::ZERO {
-            format!(
-                "{BUSY}, no output for {} ({} at {:.0} % of a core)",
-                human(Duration::from_secs(silence.as_secs().max(1))),
-                name(id.0),
-                used(id) / lasted * 100.0
-            )
-        } else if !before.contains_key(id) {
-            format!("{} came", name(id.0))
-        } else {
-            format!("{} used {:.1} ms of CPU", name(id.0), used(id) * 1e3)
-        })
+        Found { evidence, again: begins || self.waiting.is_open() }
     }
 
     /// What a tree in which nothing moves waits for; `None`: nothing can wake it, or that is not
     /// certain yet.
     fn wait(&mut self, tree: &[Stat], log: &Log, decisive: bool, now: Instant) -> Option<String> {
-        if let Waiting::Free(reason) = &self.waiting
-            && reason.lasting
-        {
-            // No thread has run since, so each is in the same wait still.
+        if let Some(reason) = self.waiting.lasting() {
             return Some(in_words(reason, log));
         }
-        let before = match &self.waiting {
-            Waiting::Stuck { look, asked, .. } if !decisive && now < *asked + ASKED => Some(look),
-            _ => None,
-        };
+        let before = self.waiting.before(now).filter(|_| !decisive);
         let asked = before.is_none();
         let look = snapshot::take(tree, self.terminal_passed, Depth::OneReason, before);
-        let judgement = judge(&look);
-        self.waiting = match (judgement, std::mem::replace(&mut self.waiting, Waiting::Unknown)) {
-            (Judgement::Free(reason), _) => Waiting::Free(reason),
-            (Judgement::Stuck { .. }, Waiting::Stuck { look: before, asked: then, diagnosis })
-                if before.processes == look.processes =>
-            {
-                Waiting::Stuck { look, asked: if asked { now } else { then }, diagnosis }
-            }
-            (Judgement::Stuck { diagnosis, input }, Waiting::Suspect(before))
-                if before.processes == look.processes =>
-            {
-                let prompt = if input { prompt(&log.tail()) } else { None };
-                let diagnosis = match prompt {
-                    Some(prompt) => format!("{diagnosis}; it asks: {prompt}"),
-                    None => diagnosis,
-                };
-                Waiting::Stuck { look, asked: now, diagnosis }
-            }
-            (Judgement::Stuck { .. }, _) => Waiting::Suspect(look),
-        };
-        let Waiting::Free(reason) = &self.waiting else { return None };
+        let waiting = std::mem::take(&mut self.waiting);
+        self.waiting = waiting.seen(look, asked, || prompt(&log.tail()), now);
+        let reason = self.waiting.reason()?;
         let counts = self.beat_on.counts(Kind::Waiting);
         if counts && reason.rank == Rank::Hidden && !std::mem::replace(&mut self.hidden_said, true)
         {
@@ -278,8 +174,4 @@ fn in_words(reason: &Reason, log: &Log) -> String {
         Some(prompt) => format!("{}: waits for input: {prompt}", reason.who),
         None => reason.to_string(),
     }
-}
-
-fn measure(tree: &[Stat]) -> BTreeMap<(i32, u64), Work> {
-    tree.iter().map(|stat| ((stat.pid, stat.start), process::work(stat))).collect()
 }

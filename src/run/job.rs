@@ -3,7 +3,7 @@
 use super::command::Command;
 use super::config::Config;
 use super::ending::{self, Cause, Ending, Known, Scene, sender};
-use super::evidence::{self, Looks};
+use super::evidence::Looks;
 use super::limits::{self, TreeLimits, Used};
 use super::log::{self, Log, Tee};
 use super::oom;
@@ -11,6 +11,7 @@ use super::probes::Probes;
 use super::record::{beat_now, environment, first_record, rounded};
 use super::start::{self, Prepared, RunError, Started};
 use crate::decide::pace::Course;
+use crate::decide::stuck::AGAIN;
 use crate::os::cgroup::Cgroup;
 use crate::os::claim::{Claim, HeartbeatFile, Room};
 use crate::os::detach::{Reporter, Side, detach};
@@ -624,7 +625,7 @@ impl<'a> Job<'a> {
         let decisive = self.config.end_if_stale && silence > self.config.stale;
         let found = self.looks.look(&mut self.log, tree, decisive, now);
         if found.again {
-            self.next_look = now + evidence::AGAIN.min(self.config.interval);
+            self.next_look = now + AGAIN.min(self.config.interval);
         }
         let (stuck, trouble) = (self.looks.stuck().map(str::to_owned), self.probes.trouble());
         // Rewritten without a beat as seldom as can be: for a moment the file has another time.

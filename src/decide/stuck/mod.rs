@@ -18,10 +18,12 @@
 
 mod snapshot;
 pub mod table;
+mod waiting;
 
 pub use snapshot::{
     At, End, Holders, Interrupts, Member, Object, Process, Snapshot, Thing, Thread,
 };
+pub use waiting::{AGAIN, Waiting};
 
 use std::collections::BTreeMap;
 use table::{Limit, Waits};

@@ -436,3 +436,31 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Snapshot>(&json).unwrap(), tree);
     }
 }
+
+#[test]
+fn the_second_look_counts_and_what_was_asked_stands_for_a_while() {
+    use std::time::{Duration, Instant};
+    let start = Instant::now();
+    let at = |s| start + Duration::from_secs(s);
+    let stuck = || alone(vec![locked(7)]);
+    let other = || alone(vec![locked(7), locked(8)]);
+    let free = || alone(vec![thread(7, 'R', At::Running, vec![])]);
+    let no_prompt = || None;
+
+    let waiting = Waiting::default();
+    assert!(waiting.stuck().is_none() && waiting.reason().is_none() && !waiting.is_open());
+    let waiting = waiting.seen(stuck(), true, no_prompt, at(0));
+    assert!(waiting.is_open() && waiting.stuck().is_none());
+    let waiting = waiting.seen(other(), true, no_prompt, at(0));
+    assert!(waiting.is_open(), "another wait than at the first look");
+    let waiting = waiting.seen(other(), true, no_prompt, at(1));
+    assert!(waiting.stuck().is_some_and(|words| words.contains("lock")), "{waiting:?}");
+
+    assert!(waiting.before(at(20)).is_some() && waiting.before(at(21)).is_none());
+    let waiting = waiting.seen(other(), false, no_prompt, at(15));
+    assert!(waiting.before(at(21)).is_none(), "a look that took it over asked nobody");
+    let waiting = waiting.seen(other(), true, no_prompt, at(15));
+    assert!(waiting.stuck().is_some() && waiting.before(at(34)).is_some());
+    let waiting = waiting.seen(free(), true, no_prompt, at(16));
+    assert!(waiting.reason().is_some() && waiting.stuck().is_none());
+}
