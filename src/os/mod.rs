@@ -21,6 +21,7 @@ pub mod helper;
 pub mod bounded;
 pub mod ask;
 pub mod reap;
+pub mod status;
 pub mod cgroup;
 pub mod oom;
 pub mod notify_socket;

@@ -5,7 +5,7 @@ use super::process::{self, Stat};
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The name under which a wrapper shows itself, so that one inside another's tree is found.
 pub const WRAPPER: &str = "sentinel-run";
@@ -88,17 +88,28 @@ fn unseen(pid: i32, parent: &Stat) -> Option<Stat> {
 }
 
 /// Whether this is a wrapper that holds the lock of a job of its own.
+#[must_use]
+pub fn is_other_job(stat: &Stat) -> bool {
+    lock_of(stat).is_some()
+}
+
+/// The `.pid` file of the job whose wrapper this is.
 ///
 /// The name alone proves nothing: the lock must be held through a `.pid` file that names it.
 #[must_use]
-pub fn is_other_job(stat: &Stat) -> bool {
-    stat.comm == WRAPPER
-        && process::open_files(stat.pid, |path| path.extension().is_some_and(|e| e == "pid"))
-            .iter()
-            .filter(|file| file.locks)
-            .filter_map(|file| read_plain(&file.path))
-            // Empty while it starts.
-            .any(|text| text.is_empty() || text.trim_ascii() == stat.pid.to_string().as_bytes())
+pub fn lock_of(stat: &Stat) -> Option<PathBuf> {
+    if stat.comm != WRAPPER {
+        return None;
+    }
+    let names_it = |text: &[u8]| {
+        // Empty while it starts.
+        text.is_empty() || text.trim_ascii() == stat.pid.to_string().as_bytes()
+    };
+    process::open_files(stat.pid, |path| path.extension().is_some_and(|e| e == "pid"))
+        .into_iter()
+        .filter(|file| file.locks)
+        .find(|file| read_plain(&file.path).is_some_and(|text| names_it(&text)))
+        .map(|file| file.path)
 }
 
 /// The head of a regular file at a path that somebody else chose; opening anything else must not

@@ -256,6 +256,33 @@ pub fn command_line(pid: i32) -> Vec<String> {
         .collect()
 }
 
+/// The command line, byte for byte.
+#[must_use]
+pub fn arguments(pid: i32) -> Vec<OsString> {
+    let bytes = bytes(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    match bytes.strip_suffix(b"\0").unwrap_or(&bytes) {
+        [] => Vec::new(),
+        all => all.split(|b| *b == 0).map(|arg| OsString::from_vec(arg.to_vec())).collect(),
+    }
+}
+
+/// What it executes.
+#[must_use]
+pub fn executable(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
+/// Whether it is a part of the kernel that only looks like a process.
+#[must_use]
+pub fn is_kernel_thread(pid: i32) -> bool {
+    /// linux/sched.h
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    let line = line(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let rest = line.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let flags = rest.split_ascii_whitespace().nth(9 - 3); // field 3 of proc(5) is the first here
+    flags.and_then(|flags| flags.parse::<u32>().ok()).is_some_and(|flags| flags & PF_KTHREAD != 0)
+}
+
 /// Where it is.
 #[must_use]
 pub fn working_directory(pid: i32) -> Option<PathBuf> {
@@ -267,6 +294,15 @@ pub fn working_directory(pid: i32) -> Option<PathBuf> {
 pub fn has_in_environment(pid: i32, setting: &str) -> bool {
     let bytes = bytes(format!("/proc/{pid}/environ")).unwrap_or_default();
     bytes.split(|b| *b == 0).any(|entry| entry == setting.as_bytes())
+}
+
+/// A variable of the environment it was executed with.
+#[must_use]
+pub fn variable(pid: i32, name: &str) -> Option<OsString> {
+    let bytes = bytes(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let value =
+        |entry: &[u8]| Some(entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?.to_vec());
+    bytes.split(|b| *b == 0).find_map(value).map(OsString::from_vec)
 }
 
 /// A field of a file in `/proc/PID/fdinfo`, as `flags:`.

@@ -2,6 +2,7 @@
 //! is empty here, and the callers take nothing for known.
 
 use super::Stat;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// A process by its PID. Without pidfds a tiny window stays between check and signal.
@@ -105,6 +106,30 @@ pub fn uid(_pid: i32) -> Option<u32> {
 #[must_use]
 pub fn command_line(_pid: i32) -> Vec<String> {
     Vec::new()
+}
+
+/// Unknown.
+#[must_use]
+pub fn arguments(_pid: i32) -> Vec<OsString> {
+    Vec::new()
+}
+
+/// Unknown.
+#[must_use]
+pub fn executable(_pid: i32) -> Option<PathBuf> {
+    None
+}
+
+/// The kernel has no processes here.
+#[must_use]
+pub fn is_kernel_thread(_pid: i32) -> bool {
+    false
+}
+
+/// Unknown.
+#[must_use]
+pub fn variable(_pid: i32, _name: &str) -> Option<OsString> {
+    None
 }
 
 /// Unknown.
