@@ -14,6 +14,8 @@
 //! It starts the program `sentinel-run`, and asks the watcher for the verdict: one decision tree,
 //! not two.
 
+pub mod adopt;
+pub mod attend;
 pub mod home;
 pub mod registry;
 pub mod ledger;

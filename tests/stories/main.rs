@@ -8,6 +8,7 @@
 
 mod scene;
 
+mod adopted;
 mod any_bytes;
 mod as_pid_one;
 mod circuit;

@@ -1,5 +1,6 @@
 //! `sentinel-keep`: arguments, output, exit code.
 
+mod attend;
 mod register;
 mod act;
 mod status;
@@ -52,7 +53,16 @@ pub struct Args {
     seed_flags: bool,
 
     #[command(subcommand)]
-    command: Command,
+    command: Called,
+}
+
+#[derive(Debug, Subcommand)]
+enum Called {
+    /// Stand in for an adopted process
+    #[command(hide = true)]
+    Attend(attend::Attend),
+    #[command(flatten)]
+    Command(Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,6 +138,10 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return explain(&error, 2),
     };
+    let command = match args.command {
+        Called::Attend(attend) => return attend.run(), // no matter what became of the registry
+        Called::Command(command) => command,
+    };
     let home = values::registry(args.registry)
         .map_err(KeepError::Usage)
         .and_then(|registry| Home::open(&registry));
@@ -139,10 +153,11 @@ pub fn main() -> ExitCode {
         }
     };
     let variable = || std::env::var("SENTINEL_ALERT_CMD").ok();
-    let command = args.alert_cmd.or_else(variable).filter(|command| !command.trim().is_empty());
-    let settings = Settings { command, seed_flags: args.seed_flags };
+    let alert_command =
+        args.alert_cmd.or_else(variable).filter(|command| !command.trim().is_empty());
+    let settings = Settings { command: alert_command, seed_flags: args.seed_flags };
     let context = Context { home, settings, json: args.json };
-    let code = match args.command {
+    let code = match command {
         Command::Register(register) => register.run(&context),
         Command::Deregister(names) => act::deregister(&context, &names),
         Command::Start(names) => act::start(&context, &names),
