@@ -5,10 +5,12 @@ use super::alerts::Settings;
 use super::check::{Case, Next};
 use super::home::Home;
 use super::ledger::{hold, now};
-use super::{events, look};
+use super::{adoption, events, look};
 use crate::decide::verdict::Verdict;
+use crate::os::clock;
+use crate::os::process::Stat;
 use crate::protocol::event::{Event, What};
-use crate::protocol::ledger::Phase;
+use crate::protocol::ledger::{Adopted, Phase};
 use crate::protocol::name::JobName;
 use crate::protocol::registry::Process;
 use std::time::Duration;
@@ -101,6 +103,34 @@ fn pid(home: &Home, name: &JobName) -> Option<i32> {
     look::heartbeat(home, name).map(|record| record.pid)
 }
 
+/// Takes a running process under watch; when it has ended, its entry is what is started.
+///
+/// # Errors
+/// If it may not be adopted, or another of this name runs.
+pub fn adopt(
+    home: &Home,
+    process: (&JobName, &Process),
+    settings: &Settings,
+    stat: &Stat,
+) -> Result<Done, KeepError> {
+    let mut case = Case::open(home, process, settings, PATIENCE)?;
+    let report = look::one(look::look(home, vec![process.0.clone()])?, process.0)?;
+    if report.verdict == Verdict::Running {
+        let name = process.0;
+        return Err(KeepError::Usage(format!(
+            "{name} runs already; to adopt pid {} in its place, stop it first: sentinel-keep stop {name}",
+            stat.pid
+        )));
+    }
+    begin_anew(&mut case);
+    case.ledger.settled.clone_from(&report.run_id);
+    let boot_id = clock::boot_id().to_owned();
+    case.ledger.adopted = Some(Adopted { pid: stat.pid, start: stat.start, boot_id });
+    case.write()?;
+    events::tell(home, &Event::now(process.0.as_str(), What::Adopted, format!("pid {}", stat.pid)));
+    finish(&mut case)
+}
+
 /// Ends a process, its whole tree. It stays stopped.
 ///
 /// # Errors
@@ -132,7 +162,7 @@ pub fn stop(
 ///
 /// # Errors
 /// If it cannot be ended.
-pub fn forget(home: &Home, name: &JobName) -> Result<Done, KeepError> {
+pub fn forget(home: &Home, (name, process): (&JobName, &Process)) -> Result<Done, KeepError> {
     let held = hold(home, name, PATIENCE)?;
     let mut ledger = held.read()?;
     ledger.phase = Phase::Stopped;
@@ -140,6 +170,9 @@ pub fn forget(home: &Home, name: &JobName) -> Result<Done, KeepError> {
     let runs = look::is_held(home, name);
     if runs {
         look::end(home, name)?;
+    }
+    if let Some(adopted) = &ledger.adopted {
+        adoption::end(adopted, process);
     }
     held.remove()?;
     Ok(if runs { Done::Stopped } else { Done::NotRunning })

@@ -12,7 +12,7 @@ use super::alerts::Settings;
 use super::home::Home;
 use super::launch::{self, Launch, Refused};
 use super::ledger::{Held, hold, now};
-use super::{KeepError, alerts, events, look, order, registry};
+use super::{KeepError, adoption, alerts, events, look, order, registry};
 use crate::decide::hush::{Hush, hush};
 use crate::decide::restart::{self, Action, End, Past, Policy, WINDOW};
 use crate::decide::verdict::Verdict;
@@ -148,7 +148,9 @@ impl<'a> Case<'a> {
         if !left.is_zero() {
             return Ok(Some(Next::In(left)));
         }
-        if !self.process.after.is_empty()
+        let adopted = self.ledger.adopted.as_ref().filter(|adopted| adoption::lives(adopted));
+        if adopted.is_none()
+            && !self.process.after.is_empty()
             && let Some(why) =
                 order::waits_for(self.home, &registry::load(self.home)?, self.process)?
         {
@@ -161,8 +163,13 @@ impl<'a> Case<'a> {
             process: self.process,
             lock: self.held.file(),
         };
-        let prepared = if again { launch::prepare(self.process) } else { Ok(()) };
-        match prepared.and_then(|()| launch.start()) {
+        let started = match adopted {
+            // It runs, and only its stand-in is gone: a start would be a second one.
+            Some(adopted) => adoption::start(&launch, adopted),
+            None if again => launch::prepare(self.process).and_then(|()| launch.start()),
+            None => launch.start(),
+        };
+        match started {
             Ok(()) => {
                 let run_id = look::heartbeat(self.home, self.name).map(|record| record.run_id);
                 if run_id.is_some() && run_id == self.ledger.settled {
@@ -262,8 +269,10 @@ impl<'a> Case<'a> {
             self.account(&report, result.as_ref());
             self.ledger.settled.clone_from(&report.run_id);
         }
+        if let Some(adopted) = self.ledger.adopted.take() {
+            adoption::end(&adopted, self.process);
+        }
         self.ledger.replaced = None;
-        self.ledger.adopted = None;
         self.write()?;
         Ok(report)
     }
@@ -289,6 +298,16 @@ impl<'a> Case<'a> {
         self.account(report, result.as_ref());
         self.ledger.run_id.clone_from(&report.run_id);
         self.ledger.settled.clone_from(&report.run_id);
+        if let Some(adopted) = self.ledger.adopted.clone().filter(adoption::lives) {
+            if report.output.is_none()
+                && !matches!(report.verdict, Verdict::Hung | Verdict::Timeout)
+            {
+                // Only its stand-in was killed: no death, and nothing to restart.
+                self.ledger.phase = Phase::Due { at: now(), after_s: 0.0 };
+                return self.write();
+            }
+            adoption::end(&adopted, self.process);
+        }
         let lasted = report.elapsed_s.and_then(seconds).unwrap_or_default();
         let record = look::heartbeat(self.home, self.name)
             .filter(|record| Some(&record.run_id) == report.run_id.as_ref());
@@ -403,10 +422,11 @@ impl<'a> Case<'a> {
     /// What kind of failure an end was, and why, in words.
     fn cause(&self, end: &End, report: &Report, result: Option<&RunResult>) -> (Cause, String) {
         let told = report.reason.clone().unwrap_or_else(|| end.outcome.to_string());
-        if let Some(pid) = self.ledger.adopted
-            && report.output.as_ref().is_some_and(|output| output["known"] == false)
+        if self.ledger.adopted.is_some()
+            && end.outcome == Outcome::Failed
+            && report.output.as_ref().is_none_or(|output| output["known"] == false)
         {
-            return (Cause::Adopted, format!("adopted (pid {pid}), exit status unknown"));
+            return (Cause::Adopted, "adopted, exit status unknown".to_owned());
         }
         let cause = match end.outcome {
             _ if end.rebooted => Cause::Reboot,

@@ -168,17 +168,16 @@ impl Launch<'_> {
     pub fn start(&self) -> Result<(), Refused> {
         let argv = self.process.argv().map_err(Refused::new)?;
         let argv: Vec<OsString> = argv.into_iter().map(OsString::from).collect();
-        self.start_as(&argv, &[])
+        self.start_as(&argv)
     }
 
-    /// The same with another command, and further options of `sentinel-run`.
+    /// The same with another command.
     ///
     /// # Errors
     /// If it does not run.
-    pub fn start_as(&self, argv: &[OsString], more: &[OsString]) -> Result<(), Refused> {
+    pub fn start_as(&self, argv: &[OsString]) -> Result<(), Refused> {
         let environment = environment(self.process).map_err(Refused::new)?;
-        let mut options = options(self.home, self.process).map_err(Refused::new)?;
-        options.extend_from_slice(more);
+        let options = options(self.home, self.process).map_err(Refused::new)?;
         if self.process.tmux {
             return self.in_tmux(&options, argv, &environment);
         }

@@ -14,14 +14,15 @@
 //! It starts the program `sentinel-run`, and asks the watcher for the verdict: one decision tree,
 //! not two.
 
-pub mod adopt;
-pub mod attend;
 pub mod home;
 pub mod registry;
 pub mod ledger;
 pub mod events;
 pub mod alerts;
 pub mod launch;
+pub mod adopt;
+pub mod attend;
+pub mod adoption;
 pub mod look;
 pub mod order;
 pub mod check;
@@ -81,6 +82,9 @@ pub enum KeepError {
         /// What `sentinel-run`, or what came before it, said.
         why: String,
     },
+    /// A running process is not taken under watch.
+    #[error(transparent)]
+    Adopt(#[from] adopt::AdoptError),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -111,7 +115,7 @@ impl KeepError {
         match self {
             Self::Unknown(_) => 4,
             Self::AlreadyKept { .. } | Self::Busy { .. } => 75,
-            Self::Refused { .. } => 1,
+            Self::Refused { .. } | Self::Adopt(_) => 1,
             _ => 2,
         }
     }

@@ -119,6 +119,17 @@ pub struct Failure {
     pub lasted_s: f64,
 }
 
+/// A process that was running before it was kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// Its PID.
+    pub pid: i32,
+    /// Its start time, ticks of the machine's boot clock.
+    pub start: u64,
+    /// The boot.
+    pub boot_id: String,
+}
+
 /// The last alert of a kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
@@ -145,9 +156,9 @@ pub struct Ledger {
     /// A run that is to be ended before the next is started: somebody asked for a restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<String>,
-    /// The PID that was adopted, as long as its run lasts.
-    #[serde(default)]
-    pub adopted: Option<i32>,
+    /// The running process that was taken under watch, until its end is settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
     /// Restarts since it was registered.
     #[serde(default)]
     pub restarts: u64,

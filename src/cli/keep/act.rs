@@ -2,17 +2,59 @@
 
 use super::{Context, Names};
 use crate::keep::act::{self, Done};
+use crate::keep::adopt::{Description, describe, may_be_adopted};
 use crate::keep::alerts::Settings;
 use crate::keep::home::Home;
 use crate::keep::{KeepError, events, registry};
 use crate::os::clock::pause;
+use crate::os::say::say;
 use crate::protocol::event::{Event, What};
 use crate::protocol::name::JobName;
 use crate::protocol::registry::{Process, Registry};
+use crate::protocol::text::one_line;
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 /// What comes after others is waited for so long; then the next healthcheck starts it.
 const OTHERS: Duration = Duration::from_secs(15);
+
+/// Takes a running process under watch; one that is not registered yet is registered as it runs.
+pub fn adopt(context: &Context, name: &JobName, pid: i32) -> Result<u8, KeepError> {
+    let stat = may_be_adopted(pid)?;
+    let registry = registry::load(&context.home)?;
+    if matches!(registry.get(name), Ok(None)) {
+        let description = describe(pid);
+        if let Some(doubt) = description.doubt() {
+            say(format!("sentinel-keep: warning: {name} may not start again as it runs: {doubt}"));
+        }
+        let process = as_it_runs(description);
+        registry::edit(&context.home, name, |registry| {
+            registry.set(name, process);
+            Ok(())
+        })?;
+    }
+    let process = registry::process(&context.home, &registry::load(&context.home)?, name)?;
+    act::adopt(&context.home, (name, &process), &context.settings, &stat)?;
+    let comm = one_line(&stat.comm);
+    context.tell(
+        name.as_str(),
+        "adopted",
+        &format!("pid {pid} ({comm}); its exit status may stay unknown"),
+    );
+    Ok(0)
+}
+
+fn as_it_runs(description: Description) -> Process {
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    let words: Vec<String> = description.argv.iter().map(text).collect();
+    let env = description.env.iter().map(|(name, value)| (name.clone(), text(value)));
+    Process {
+        exec: true,
+        cwd: description.cwd.map(|cwd| cwd.to_string_lossy().into_owned()),
+        recorded_env: env.collect(),
+        ..Process::new(shell_words::join(words))
+    }
+}
 
 type Act = fn(&Home, (&JobName, &Process), &Settings) -> Result<Done, KeepError>;
 
@@ -117,11 +159,15 @@ pub fn deregister(context: &Context, names: &Names) -> Result<u8, KeepError> {
 /// First the entry, so that nobody starts it again; then the process.
 fn forget(context: &Context, name: &JobName) -> Result<&'static str, KeepError> {
     let mut was = false;
+    let mut process = Process::new("");
     registry::edit(&context.home, name, |registry| {
+        if let Ok(Some(there)) = registry.get(name) {
+            process = there.clone();
+        }
         was = registry.remove(name.as_str());
         Ok(())
     })?;
-    let done = act::forget(&context.home, name)?;
+    let done = act::forget(&context.home, (name, &process))?;
     if was {
         let event = Event::now(name.as_str(), What::Deregistered, "");
         events::tell(&context.home, &event);

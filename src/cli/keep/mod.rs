@@ -78,6 +78,13 @@ enum Command {
     Stop(Names),
     /// End processes if they run, and start them
     Restart(Names),
+    /// Take a running process under watch; it is registered as it runs, if it is not registered
+    Adopt {
+        /// Name of the process
+        name: JobName,
+        /// Its PID
+        pid: i32,
+    },
     /// What runs, what does not, and why. Exit status: 0 running, 3 not, 4 not registered
     Status {
         /// One process, in full
@@ -163,6 +170,7 @@ pub fn main() -> ExitCode {
         Command::Start(names) => act::start(&context, &names),
         Command::Stop(names) => act::stop(&context, &names),
         Command::Restart(names) => act::restart(&context, &names),
+        Command::Adopt { name, pid } => act::adopt(&context, &name, pid),
         Command::Status { name } => status::run(&context, name.as_ref()),
         Command::Healthcheck { every } => healthcheck::run(&context, every),
     };
