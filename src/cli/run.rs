@@ -7,6 +7,7 @@ use crate::protocol::circuit::MAX_FAILURES;
 use crate::protocol::evidence::{BeatOn, Kind};
 use crate::protocol::heartbeat::STALE_BEATS;
 use crate::protocol::name::JobName;
+use crate::protocol::registry::FAILURE_THRESHOLD;
 use crate::protocol::text::{cut, one_line};
 use crate::protocol::time::{human, seconds};
 use crate::run::config::{Config, GRACE, INTERVAL, PROBE_INTERVAL, Probe, STALE, STALE_PROGRESS};
@@ -136,13 +137,17 @@ pub struct Args {
     #[arg(long, value_name = "GLOB")]
     progress_file: Option<String>,
 
-    /// Ask for health: evidence while CMD succeeds; no longer after 3 failures in a row
+    /// Ask for health: evidence while CMD succeeds, and until --failure-threshold
     #[arg(long, value_name = "CMD")]
     health_cmd: Option<String>,
 
-    /// Evidence while URL (http) answers 2xx or 3xx; no longer after 3 failures in a row
+    /// Evidence while URL (http) answers 2xx or 3xx, and until --failure-threshold
     #[arg(long, value_name = "URL")]
     health_http: Option<String>,
+
+    /// So many failed health probes in a row: no evidence any more [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    failure_threshold: Option<u32>,
 
     /// How often probes are asked; each has as long to answer, 30s at most [default: 20s, or a third
     /// of --stale if that is less]
@@ -207,6 +212,7 @@ impl Args {
             beat_on,
             probes,
             probe_interval,
+            failure_threshold: self.failure_threshold.unwrap_or(FAILURE_THRESHOLD),
             timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
             end_if_stale: self.end_if_stale,
             on_hang: self.on_hang,

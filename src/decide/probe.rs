@@ -5,8 +5,6 @@ use crate::protocol::text::cut;
 use crate::protocol::time::human;
 use std::time::{Duration, Instant};
 
-/// From so many failures in a row on, a health probe's answers are no evidence.
-pub const ALLOWED_FAILURES: u32 = 3;
 /// Of a text that somebody else wrote so many characters are kept.
 const WORDS: usize = 120;
 
@@ -28,6 +26,8 @@ pub enum Answer {
 #[derive(Clone, Debug)]
 pub struct Course {
     kind: Kind,
+    /// From so many failures in a row on a health probe's answers are no evidence.
+    threshold: u32,
     /// The last good answer, and since when it has been that one.
     last: Option<(u64, String, Instant)>,
     /// In a row, with the last one's reason.
@@ -38,8 +38,8 @@ pub struct Course {
 impl Course {
     /// Before the first answer, which counts for nothing.
     #[must_use]
-    pub fn new(kind: Kind) -> Self {
-        Self { kind, last: None, failures: 0, why: String::new() }
+    pub fn new(kind: Kind, threshold: u32) -> Self {
+        Self { kind, threshold, last: None, failures: 0, why: String::new() }
     }
 
     /// Takes an answer; what it is evidence of, in words.
@@ -47,7 +47,7 @@ impl Course {
     /// | | good | bad |
     /// |---|---|---|
     /// | progress | if it is the first, or differs from the last good one | never |
-    /// | health | always | until it is the third in a row |
+    /// | health | always | until as many in a row as the threshold |
     pub fn take(&mut self, answer: Answer, now: Instant) -> Option<String> {
         match answer {
             Answer::Good { mark, words } => {
@@ -62,9 +62,9 @@ impl Course {
             Answer::Bad(why) => {
                 self.failures = self.failures.saturating_add(1);
                 self.why = cut(&why, WORDS);
-                let allowed = self.kind == Kind::Health && self.failures < ALLOWED_FAILURES;
-                let count = self.failures;
-                allowed.then(|| format!("{} ({count} of {ALLOWED_FAILURES} failures)", self.why))
+                let allowed = self.kind == Kind::Health && self.failures < self.threshold;
+                let Self { failures, threshold, why, .. } = self;
+                allowed.then(|| format!("{why} ({failures} of {threshold} failures)"))
             }
         }
     }
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_change_is_progress() {
         let now = Instant::now();
-        let mut course = Course::new(Kind::Progress);
+        let mut course = Course::new(Kind::Progress, 3);
         let table = [
             (bad("refused"), None, Some("progress: refused")),
             (good(1), Some("1 rows"), None),
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn three_failures_in_a_row_are_an_illness() {
         let now = Instant::now();
-        let mut course = Course::new(Kind::Health);
+        let mut course = Course::new(Kind::Health, 3);
         let table = [
             (good(0), Some("0 rows"), None),
             (good(0), Some("0 rows"), None),
@@ -165,12 +165,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn health_counts_unless_the_last_three_failed(answers in prop::collection::vec(any::<bool>(), 1..40)) {
+        fn health_counts_unless_the_last_ones_failed(
+            answers in prop::collection::vec(any::<bool>(), 1..40),
+            threshold in 1_u32..6,
+        ) {
             let now = Instant::now();
-            let mut course = Course::new(Kind::Health);
+            let many = threshold as usize;
+            let mut course = Course::new(Kind::Health, threshold);
             for n in 0..answers.len() {
                 let answer = if answers[n] { good(7) } else { bad("ill") };
-                let ill = n >= 2 && !answers[n - 2..=n].contains(&true);
+                let ill = n + 1 >= many && !answers[n + 1 - many..=n].contains(&true);
                 prop_assert_eq!(course.take(answer, now).is_some(), !ill);
             }
         }
@@ -178,7 +182,7 @@ mod tests {
         #[test]
         fn progress_is_the_first_answer_and_every_change(marks in prop::collection::vec(0_u64..3, 1..40)) {
             let now = Instant::now();
-            let mut course = Course::new(Kind::Progress);
+            let mut course = Course::new(Kind::Progress, 3);
             for n in 0..marks.len() {
                 let changed = n == 0 || marks[n - 1] != marks[n];
                 prop_assert_eq!(course.take(good(marks[n]), now).is_some(), changed);

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub const MAX_RESTARTS: u32 = 5;
 /// The longest backoff unless said otherwise (seed 000).
 pub const RESTART_COOLDOWN: Seconds = Seconds(30.0);
-/// Failed health probes in a row that make a process unhealthy (seed 003).
+/// Failed health probes in a row that make a process unhealthy, unless said otherwise (seed 003).
 pub const FAILURE_THRESHOLD: u32 = 3;
 /// Time between TERM and KILL (seed 003, `grace_period`).
 pub const GRACE: Seconds = Seconds(10.0);

@@ -61,6 +61,8 @@ pub struct Config {
     pub probes: Vec<Probe>,
     /// How often each of them is asked.
     pub probe_interval: Duration,
+    /// From so many failures in a row on a health probe's answers are no evidence; at least 1.
+    pub failure_threshold: u32,
     /// End the tree after this long.
     pub timeout: Option<Duration>,
     /// End the tree when it is stale.

@@ -101,7 +101,7 @@ impl Probes {
         let now = Instant::now();
         let ask = |probe: &Probe| Asked {
             probe: probe.clone(),
-            course: Course::new(probe.kind()),
+            course: Course::new(probe.kind(), config.failure_threshold),
             phase: Phase::Idle { due: now },
         };
         let asked: Vec<Asked> = config.probes.iter().map(ask).collect();
@@ -465,7 +465,7 @@ mod tests {
         let at = |seconds| begin + Duration::from_secs(seconds);
         let asked = Asked {
             probe: Probe::HealthAddress("http://localhost/".into()),
-            course: Course::new(Kind::Health),
+            course: Course::new(Kind::Health, 3),
             phase: Phase::UnderWay { since: begin, by: By::Thread },
         };
         let mut probes = Probes {

@@ -196,6 +196,26 @@ fn health_counts_until_it_fails_three_times_and_again_when_it_is_back() {
 }
 
 #[test]
+fn how_many_failures_are_an_illness_can_be_said() {
+    let scene = Scene::new();
+    let patient = "--failure-threshold 5 --progress-interval 100ms --stale 20s";
+    let wrapper = start(&scene, patient, ["--health-cmd", "echo ill >&2; false"], "exec sleep 992");
+    evidence(&scene, "health", "ill (4 of 5 failures)");
+    until("it is ill", || {
+        let record = scene.heartbeat("job").unwrap();
+        let asked_on = record["trouble"].as_str().is_some_and(|it| it.contains("health: ill, "));
+        asked_on && record["evidence"]["detail"] == json!("ill (4 of 5 failures)")
+    });
+    end(&scene, wrapper);
+    // The first failure is an illness: nothing is left to count.
+    let strict = "--failure-threshold 1 --stale 1500ms --end-if-stale";
+    let wrapper = start(&scene, strict, ["--health-cmd", "echo ill >&2; false"], "exec sleep 992");
+    wrapper.wait().exits(124);
+    assert_eq!(scene.heartbeat("job").unwrap()["evidence"]["kind"], json!("started"));
+    scene.ran("--failure-threshold 0 job -- true").exits(125).says("0 is not in 1..");
+}
+
+#[test]
 fn a_server_is_well_while_it_answers_well() {
     let server = Server::start(200);
     let scene = Scene::new();
