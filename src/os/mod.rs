@@ -27,5 +27,6 @@ pub mod oom;
 pub mod notify_socket;
 pub mod history;
 pub mod claim;
+pub mod usage;
 pub mod settle;
 pub mod detach;

@@ -47,6 +47,14 @@ impl Children {
 /// [`descendants`] of a process that was seen before; none if it is not that one any more.
 #[must_use]
 pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
+    let mut found = with_the_dead(root, spare);
+    found.retain(Stat::lives);
+    found
+}
+
+/// The same with those that have ended, and that nobody has waited for yet.
+#[must_use]
+pub fn with_the_dead(root: &Stat, spare: &[i32]) -> Vec<Stat> {
     let mut found: Vec<Stat> = Vec::new();
     let mut known: HashSet<i32> = spare.iter().copied().collect();
     let root = process::stat(root.pid).filter(|stat| stat.is(root));
@@ -62,9 +70,7 @@ pub fn below(root: &Stat, spare: &[i32]) -> Vec<Stat> {
             let child = child.filter(|stat| stat.ppid == parent.pid);
             let child = child.filter(|stat| !spare.contains(&stat.pgrp) && !is_other_job(stat));
             let Some(stat) = child else { continue };
-            if stat.lives() {
-                found.push(stat.clone());
-            }
+            found.push(stat.clone());
             parents.push(stat);
         }
     }
@@ -83,6 +89,7 @@ fn unseen(pid: i32, parent: &Stat) -> Option<Stat> {
         session: 0,
         threads: 1,
         cpu_ticks: 0,
+        waited_ticks: 0,
         start: 0,
     })
 }

@@ -174,6 +174,7 @@ fn parse(pid: i32, bytes: &[u8]) -> Option<Stat> {
     // Field 3 of proc(5) is the first here.
     let number = |field: usize| fields.get(field - 3)?.parse::<i64>().ok();
     let ticks = |field| number(field).and_then(|n| u64::try_from(n).ok());
+    let waited_ticks = ticks(16)? + ticks(17)?;
     Some(Stat {
         pid,
         comm,
@@ -182,7 +183,8 @@ fn parse(pid: i32, bytes: &[u8]) -> Option<Stat> {
         pgrp: i32::try_from(number(5)?).ok()?,
         session: i32::try_from(number(6)?).ok()?,
         threads: number(20)?,
-        cpu_ticks: ticks(14)? + ticks(15)? + ticks(16)? + ticks(17)?,
+        cpu_ticks: ticks(14)? + ticks(15)? + waited_ticks,
+        waited_ticks,
         start: machine_ticks(ticks(22)?),
     })
 }
@@ -445,7 +447,8 @@ mod tests {
         let line = b"7 (a) S (b)) R 1 2 3 0 -1 4 0 0 0 0 10 20 1 2 20 0 1 0 99 0 0";
         let stat = parse(7, line).unwrap();
         assert_eq!((stat.comm.as_str(), stat.state, stat.ppid), ("a) S (b)", 'R', 1));
-        assert_eq!((stat.cpu_ticks, stat.start), (33, machine_ticks(99)));
+        assert_eq!((stat.cpu_ticks, stat.waited_ticks), (33, 3));
+        assert_eq!(stat.start, machine_ticks(99));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Stat {
     pub threads: i64,
     /// CPU time of its own and of the children it waited for, ticks.
     pub cpu_ticks: u64,
+    /// Of these, of the children it waited for.
+    pub waited_ticks: u64,
     /// Start time, ticks of the machine's boot clock.
     pub start: u64,
 }

@@ -73,6 +73,7 @@ pub fn stat(pid: i32) -> Option<Stat> {
         session: 0,
         threads: 1,
         cpu_ticks: 0,
+        waited_ticks: 0,
         start: info.pbi_start_tvsec * 1_000_000 + info.pbi_start_tvusec,
     })
 }

@@ -1,0 +1,57 @@
+//! What a running job uses: memory and CPU of its tree, the wrapper left out.
+
+use super::claim;
+use super::clock::ticks_per_second;
+use super::process::{self, Stat};
+use super::tree;
+use crate::protocol::evidence::Kind;
+use crate::protocol::heartbeat::Heartbeat;
+
+/// What a tree uses, at one look.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Bytes: PSS, where a page that several share counts once.
+    pub memory: u64,
+    /// CPU seconds of its processes, and of the children they waited for.
+    pub cpu_s: f64,
+    /// CPU seconds of the dead whose parent is the wrapper: the tree's orphans, and the commands of
+    /// the probes.
+    pub dead_cpu_s: f64,
+    /// How many processes it has.
+    pub processes: usize,
+}
+
+/// Looks at the tree of a run; `None` if it has ended, or is of another machine or PID namespace, or
+/// the platform does not tell.
+#[must_use]
+pub fn usage(record: &Heartbeat) -> Option<Usage> {
+    if cfg!(not(target_os = "linux")) {
+        return None;
+    }
+    let wrapper = claim::live_wrapper(record)?;
+    let mut tree = tree::with_the_dead(&wrapper, &probes(&wrapper, record));
+    // It may have ended meanwhile, and what was below it is not its tree any more.
+    let wrapper = claim::live_wrapper(record)?;
+    let cpu_ticks = tree.iter().map(|stat| stat.cpu_ticks).sum();
+    tree.retain(Stat::lives);
+    Some(Usage {
+        memory: tree.iter().map(|stat| process::memory(stat.pid)).sum(),
+        cpu_s: seconds(cpu_ticks),
+        dead_cpu_s: seconds(wrapper.waited_ticks),
+        processes: tree.len(),
+    })
+}
+
+/// The commands of its probes: children of the wrapper, and none of the job's.
+fn probes(wrapper: &Stat, record: &Heartbeat) -> Vec<i32> {
+    let marks = [Kind::Progress, Kind::Health].map(|kind| format!("SENTINEL_PROBE={kind}"));
+    let is_probe = |pid: &i32| marks.iter().any(|mark| process::has_in_environment(*pid, mark));
+    let others =
+        process::children(wrapper).into_iter().filter(|pid| Some(*pid) != record.child_pid);
+    others.filter(is_probe).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no tree uses 2^52 ticks")]
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / ticks_per_second().max(1) as f64
+}
