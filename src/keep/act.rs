@@ -51,7 +51,7 @@ pub fn start(
         }
     } else if !case.ledger.phase.wants_to_run() {
         // What ended before is not this start's affair.
-        case.ledger.settled.clone_from(&report.run_id);
+        case.strike_out(&report);
     }
     begin_anew(&mut case);
     case.write()?;
@@ -74,18 +74,19 @@ pub fn restart(
         // First the promise, so that a restart which is cut short is carried out by the next look.
         case.ledger.replaced.clone_from(&report.run_id);
     } else {
-        case.ledger.settled.clone_from(&report.run_id);
+        case.strike_out(&report);
     }
     case.write()?;
     finish(&mut case)
 }
 
 fn begin_anew(case: &mut Case<'_>) {
-    case.ledger.phase = Phase::Due { at: now(), after_s: 0.0 };
+    let now = now();
+    case.ledger.down_no_more(&now);
+    case.ledger.phase = Phase::Due { at: now, after_s: 0.0 };
     case.ledger.row = 0;
     case.ledger.refused = 0;
     case.ledger.recent.clear();
-    case.ledger.down_since = None;
 }
 
 fn finish(case: &mut Case<'_>) -> Result<Done, KeepError> {
@@ -144,7 +145,7 @@ pub fn stop(
     let known = case.ledger.phase != Phase::Stopped;
     // First the word, then the deed: whoever looks meanwhile starts nothing.
     case.ledger.phase = Phase::Stopped;
-    case.ledger.down_since = None;
+    case.ledger.down_no_more(&now());
     case.ledger.replaced = None;
     if known {
         case.write()?;

@@ -264,17 +264,22 @@ impl<'a> Case<'a> {
     /// If it cannot be judged, or the ledger cannot be written.
     pub fn end_run(&mut self) -> Result<Report, KeepError> {
         let report = look::end(self.home, self.name)?;
-        if report.verdict != Verdict::Missing && report.run_id != self.ledger.settled {
-            let result = self.result(&report);
-            self.account(&report, result.as_ref());
-            self.ledger.settled.clone_from(&report.run_id);
-        }
+        self.strike_out(&report);
         if let Some(adopted) = self.ledger.adopted.take() {
             adoption::end(&adopted, self.process);
         }
         self.ledger.replaced = None;
         self.write()?;
         Ok(report)
+    }
+
+    /// Counts a run that is over, once; nothing more is to be done about it.
+    pub fn strike_out(&mut self, report: &Report) {
+        if report.verdict != Verdict::Missing && report.run_id != self.ledger.settled {
+            let result = self.result(report);
+            self.account(report, result.as_ref());
+            self.ledger.settled.clone_from(&report.run_id);
+        }
     }
 
     fn result(&self, report: &Report) -> Option<RunResult> {
@@ -374,7 +379,7 @@ impl<'a> Case<'a> {
         let took = human(seconds(failure.lasted_s).unwrap_or_default());
         if action == Action::Done {
             self.ledger.phase = Phase::Completed;
-            self.ledger.down_since = None;
+            self.ledger.down_no_more(&now);
             self.write()?;
             events::tell(self.home, &Event::now(&name, What::Completed, format!("after {took}")));
             return Ok(());

@@ -93,6 +93,29 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All the words for them.
+    pub const WORDS: [&str; 6] = ["stopped", "up", "due", "completed", "failed", "given-up"];
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        let [stopped, up, due, completed, failed, given_up] = Self::WORDS;
+        match self {
+            Self::Stopped => stopped,
+            Self::Up => up,
+            Self::Due { .. } => due,
+            Self::Completed => completed,
+            Self::Failed => failed,
+            Self::GivenUp { .. } => given_up,
+        }
+    }
+
+    /// Whether somebody wants it to run: it was started, and neither stopped nor has it done its work.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self, Self::Stopped | Self::Completed)
+    }
+
     /// Whether somebody wants it to run, and nothing has spoken against it.
     #[must_use]
     pub fn wants_to_run(&self) -> bool {
@@ -180,9 +203,12 @@ pub struct Ledger {
     /// Since when it is down although it should run.
     #[serde(default)]
     pub down_since: Option<Moment>,
-    /// Seconds it was down although it should have run, up to the last recovery.
+    /// Seconds it was down although it should have run, but for those since `down_since`.
     #[serde(default)]
     pub downtime_s: f64,
+    /// Of these, seconds that ended because it came back.
+    #[serde(default)]
+    pub recovery_s: f64,
     /// How often it came back.
     #[serde(default)]
     pub recoveries: u64,
@@ -228,17 +254,25 @@ impl Ledger {
 
     /// It runs again: what it was down for is counted.
     pub fn recovered(&mut self, now: &Moment) {
-        if let Some(since) = self.down_since.take() {
-            self.downtime_s += now.since(&since).as_secs_f64();
+        if self.down_since.is_some() {
+            self.recovery_s += self.down_no_more(now);
             self.recoveries += 1;
         }
+    }
+
+    /// It is not down any more, be it that nobody wants it to run: what it was down for, seconds, is
+    /// counted.
+    pub fn down_no_more(&mut self, now: &Moment) -> f64 {
+        let lasted = self.down_since.take().map(|since| now.since(&since).as_secs_f64());
+        self.downtime_s += lasted.unwrap_or_default();
+        lasted.unwrap_or_default()
     }
 
     /// Mean time to recovery, seconds.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "no process recovers 2^52 times")]
     pub fn mean_recovery_s(&self) -> Option<f64> {
-        (self.recoveries > 0).then(|| self.downtime_s / self.recoveries as f64)
+        (self.recoveries > 0).then(|| self.recovery_s / self.recoveries as f64)
     }
 }
 
@@ -283,9 +317,16 @@ mod tests {
         ledger.recovered(&moment("a", 5, 5));
         assert_eq!(Ledger::unpack(&ledger.pack()).unwrap(), ledger);
         assert_eq!(ledger.mean_recovery_s(), Some(4.0));
+        // A person stopped it while it was down: time, and no recovery.
+        ledger.down_since = Some(moment("a", 6, 6));
+        assert!((ledger.down_no_more(&moment("a", 16, 16)) - 10.0).abs() < 1e-9);
+        assert_eq!((ledger.downtime_s, ledger.mean_recovery_s()), (14.0, Some(4.0)));
+        assert_eq!(ledger.down_since, None);
         for phase in [Phase::Up, Phase::Completed, Phase::GivenUp { why: "x".into() }] {
             let ledger = Ledger { phase, ..Ledger::default() };
             assert_eq!(Ledger::unpack(&ledger.pack()).unwrap(), ledger);
+            let value: serde_json::Value = serde_json::from_slice(&ledger.pack()).unwrap();
+            assert_eq!(value["phase"], ledger.phase.as_str());
         }
         // The first one there is says nothing at all.
         let first = r#"{"schema":1,"phase":"stopped"}"#;
