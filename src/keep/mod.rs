@@ -30,6 +30,7 @@ pub mod act;
 pub mod pass;
 pub mod keeper;
 pub mod status;
+pub mod metrics;
 
 use crate::os::dir::DirError;
 use crate::protocol::registry::{BadEntry, BadRegistry};

@@ -105,6 +105,37 @@ fn write_out(file: &File) {
     unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
+/// Puts a new content in place of a file, anywhere, for everybody to read: whoever reads it sees all of
+/// the old or all of the new. It is not synced.
+///
+/// # Errors
+/// If it cannot be written, or is no regular file; what was in place stays.
+pub fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
+        return Err(refused("it is there, and no regular file"));
+    }
+    let name = path.file_name().ok_or_else(|| refused("it has no file name"))?;
+    // Hidden, and with an end of its own: whoever reads `*.prom` passes it by.
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let _ = std::fs::remove_file(&temporary);
+    let mut how = std::fs::OpenOptions::new();
+    let file = how.write(true).create_new(true).mode(0o644).open(&temporary)?;
+    let written = file
+        .write_all_at(bytes, 0)
+        .and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(0o644)))
+        .and_then(|()| std::fs::rename(&temporary, &path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
 /// Makes `bytes` the whole content.
 fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, 0)?;

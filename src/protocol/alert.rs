@@ -40,6 +40,21 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Those that count as failures of a process.
+    pub const OF_FAILURES: [Self; 11] = [
+        Self::Exit,
+        Self::Signal,
+        Self::Early,
+        Self::Hung,
+        Self::Timeout,
+        Self::Lost,
+        Self::Stopped,
+        Self::Limit,
+        Self::Reboot,
+        Self::Start,
+        Self::Adopted,
+    ];
+
     /// As it is written.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -18,6 +18,7 @@ pub mod sentence;
 pub mod registry;
 pub mod alert;
 pub mod ledger;
+pub mod exposition;
 pub mod event;
 
 /// Version of the protocol that this crate writes.

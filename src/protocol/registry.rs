@@ -269,6 +269,12 @@ impl Process {
         self.health_cmd.is_some() || self.health_http.is_some()
     }
 
+    /// Whether one of its probes is a command.
+    #[must_use]
+    pub fn asks_by_command(&self) -> bool {
+        self.progress_cmd.is_some() || self.health_cmd.is_some()
+    }
+
     /// How often it is looked at, and when it is stale. What is not given follows from what is.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ mod interop;
 mod killed_at_every_step;
 mod limits;
 mod lost;
+mod metrics;
 mod notify;
 mod outcomes;
 mod pace;

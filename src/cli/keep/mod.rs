@@ -5,6 +5,7 @@ mod register;
 mod act;
 mod status;
 mod healthcheck;
+mod metrics;
 
 use super::{explain, values};
 use crate::keep::KeepError;
@@ -96,6 +97,8 @@ enum Command {
         #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
         every: Option<Duration>,
     },
+    /// Numbers: restarts, downtime, failures by cause, uptime, memory, CPU
+    Metrics(metrics::Metrics),
 }
 
 /// Processes by name, or all of them.
@@ -173,6 +176,7 @@ pub fn main() -> ExitCode {
         Command::Adopt { name, pid } => act::adopt(&context, &name, pid),
         Command::Status { name } => status::run(&context, name.as_ref()),
         Command::Healthcheck { every } => healthcheck::run(&context, every),
+        Command::Metrics(metrics) => metrics.run(&context),
     };
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
 }
