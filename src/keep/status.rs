@@ -4,7 +4,7 @@ use super::home::Home;
 use super::ledger::now;
 use super::{KeepError, ledger, look, order};
 use crate::decide::verdict::Verdict;
-use crate::os::clock;
+use crate::os::{clock, usage};
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::ledger::{Failure, Ledger, Phase};
 use crate::protocol::name::JobName;
@@ -175,7 +175,7 @@ fn one(
             _ => resting(&ledger, order::waits_for(home, registry, process)?),
         },
     };
-    let used = None::<Used>;
+    let used = record.as_ref().and_then(usage::usage);
     let uptime_s = report.filter(|_| running).and_then(|report| report.elapsed_s);
     let cpu_s = used.as_ref().map(|used| used.cpu_s);
     let now = now();
@@ -279,9 +279,4 @@ impl Status {
             tmux: None,
         }
     }
-}
-
-struct Used {
-    memory: u64,
-    cpu_s: f64,
 }
