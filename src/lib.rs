@@ -27,6 +27,7 @@
 //! | [`os`] | the world as small verbs: claim a job, spawn, signals, the tree, a snapshot of what it waits for, ending it |
 //! | [`run`] | `sentinel-run`: one loop, wait, decide, act |
 //! | [`watch`] | `sentinel-watch`: one loop, observe, judge, end |
+//! | [`keep`] | `sentinel-keep`: what is kept alive, and what could be in its way |
 //! | [`cli`] | what was typed, lowered into what is meant; reports; exit codes |
 //!
 //! What holds everywhere: nothing in `os` decides; nothing in `decide` reads a clock, a file or a

@@ -31,6 +31,7 @@ pub mod pass;
 pub mod keeper;
 pub mod status;
 pub mod metrics;
+pub mod doctor;
 
 use crate::os::dir::DirError;
 use crate::protocol::registry::{BadEntry, BadRegistry};

@@ -224,6 +224,19 @@ fn unified(file: &str) -> Option<String> {
     Some(place.trim_end_matches('/').to_owned())
 }
 
+/// Where systemd has put us: in the hierarchy of its own where there are several, else in v2.
+/// `/user.slice/…`; `None` where there are no cgroups.
+#[must_use]
+pub fn systemd_place() -> Option<String> {
+    let text = text(Path::new("/proc/self/cgroup"))?;
+    let of = |hierarchy: &str| {
+        let places =
+            text.lines().filter_map(|line| line.split_once(':')?.1.strip_prefix(hierarchy));
+        places.map(str::to_owned).next()
+    };
+    of("name=systemd:").filter(|place| place != "/").or_else(|| of(":"))
+}
+
 /// Where the v2 hierarchy is mounted.
 pub(super) fn mount() -> Option<&'static Path> {
     let mut mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].iter().map(Path::new);

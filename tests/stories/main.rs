@@ -16,6 +16,7 @@ mod claims;
 mod clocks;
 mod detach;
 mod disks;
+mod doctor;
 mod embedded;
 mod ending;
 mod evidence;

@@ -6,6 +6,7 @@ mod act;
 mod status;
 mod healthcheck;
 mod metrics;
+mod doctor;
 
 use super::{explain, values};
 use crate::keep::KeepError;
@@ -99,6 +100,12 @@ enum Command {
     },
     /// Numbers: restarts, downtime, failures by cause, uptime, memory, CPU
     Metrics(metrics::Metrics),
+    /// Will what is started here survive, and is anything in the way? Exit status: 0 no, 1 yes
+    Doctor {
+        /// Scripts and programs that are to be kept
+        #[arg(value_name = "SCRIPT")]
+        scripts: Vec<PathBuf>,
+    },
 }
 
 /// Processes by name, or all of them.
@@ -152,10 +159,12 @@ pub fn main() -> ExitCode {
         Called::Attend(attend) => return attend.run(), // no matter what became of the registry
         Called::Command(command) => command,
     };
-    let home = values::registry(args.registry)
-        .map_err(KeepError::Usage)
-        .and_then(|registry| Home::open(&registry));
-    let home = match home {
+    let registry = values::registry(args.registry).map_err(KeepError::Usage);
+    // The doctor makes nothing, and looks at what may not even be there.
+    if let (Command::Doctor { scripts }, Ok(registry)) = (&command, &registry) {
+        return ExitCode::from(doctor::run(registry, scripts, args.json));
+    }
+    let home = match registry.and_then(|registry| Home::open(&registry)) {
         Ok(home) => home,
         Err(error) => {
             say(format!("sentinel-keep: {error}"));
@@ -177,6 +186,7 @@ pub fn main() -> ExitCode {
         Command::Status { name } => status::run(&context, name.as_ref()),
         Command::Healthcheck { every } => healthcheck::run(&context, every),
         Command::Metrics(metrics) => metrics.run(&context),
+        Command::Doctor { .. } => Ok(2), // above
     };
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
 }

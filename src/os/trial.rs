@@ -1,0 +1,103 @@
+//! A directory for trials: ours alone, and gone with this value.
+
+use super::clock;
+use notify::{EventKind, RecursiveMode, Watcher};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+/// The directory.
+#[derive(Debug)]
+pub struct Trial(PathBuf);
+
+impl Trial {
+    /// Makes it below `dir`.
+    ///
+    /// # Errors
+    /// If that cannot be done.
+    pub fn begin(dir: &Path) -> io::Result<Self> {
+        let name = format!(".sentinel-trial-{}-{}", std::process::id(), clock::realtime_ns());
+        let path = dir.join(name);
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+
+    fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.0.join(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// Writes a little.
+    ///
+    /// # Errors
+    /// If that cannot be done.
+    pub fn has_room(&self) -> io::Result<()> {
+        self.write("room", "x").map(drop)
+    }
+
+    /// Whether a lock keeps a second one out, and only as long as it is held.
+    ///
+    /// # Errors
+    /// If nothing can be locked.
+    pub fn locks_exclude(&self) -> io::Result<bool> {
+        let path = self.write("lock", "")?;
+        let (first, second) = (File::open(&path)?, File::open(&path)?);
+        first.try_lock()?;
+        let kept_out = match second.try_lock() {
+            Ok(()) => false,
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Error(error)) => return Err(error),
+        };
+        first.unlock()?;
+        Ok(kept_out && second.try_lock().is_ok())
+    }
+
+    /// Whether a file that is renamed takes the place of another.
+    ///
+    /// # Errors
+    /// If it cannot be renamed.
+    pub fn rename_replaces(&self) -> io::Result<bool> {
+        let (old, new) = (self.write("old", "old")?, self.write("new", "new")?);
+        fs::rename(&new, &old)?;
+        Ok(fs::read(&old)? == b"new" && !new.try_exists()?)
+    }
+
+    /// Sends a file and the directory to the disk.
+    ///
+    /// # Errors
+    /// If the disk does not take them.
+    pub fn syncs(&self) -> io::Result<()> {
+        let path = self.write("synced", "x")?;
+        File::open(path)?.sync_data()?;
+        File::open(&self.0)?.sync_all()
+    }
+
+    /// Whether a change of a file is told within so long.
+    ///
+    /// # Errors
+    /// If nobody may be told of changes.
+    pub fn change_is_told(&self, limit: Duration) -> notify::Result<bool> {
+        let path = self.write("watched", "x")?;
+        let (told, tells) = channel();
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+                    let _ = told.send(());
+                }
+            })?;
+        watcher.watch(&path, RecursiveMode::NonRecursive)?;
+        let deadline = Instant::now() + limit;
+        fs::write(&path, "y")?;
+        Ok(tells.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok())
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
