@@ -9,17 +9,23 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+/// How the directories of all trials begin.
+const PREFIX: &str = ".sentinel-trial-";
+/// No trial takes longer.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// The directory.
 #[derive(Debug)]
 pub struct Trial(PathBuf);
 
 impl Trial {
-    /// Makes it below `dir`.
+    /// Makes it below `dir`, and removes what one that was killed has left there long ago.
     ///
     /// # Errors
     /// If that cannot be done.
     pub fn begin(dir: &Path) -> io::Result<Self> {
-        let name = format!(".sentinel-trial-{}-{}", std::process::id(), clock::realtime_ns());
+        sweep(dir);
+        let name = format!("{PREFIX}{}-{}", std::process::id(), clock::realtime_ns());
         let path = dir.join(name);
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
@@ -96,8 +102,45 @@ impl Trial {
     }
 }
 
+fn sweep(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
+        let age = |meta: fs::Metadata| meta.modified().ok()?.elapsed().ok();
+        if is_ours && entry.metadata().ok().and_then(age).is_some_and(|age| age > LONGEST) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Drop for Trial {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    #[test]
+    fn nothing_is_left_behind_not_even_by_one_that_was_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, age) in
+            [(".sentinel-trial-1-1", 7200), (".sentinel-trial-2-2", 60), ("kept", 7200)]
+        {
+            let path = dir.path().join(name);
+            fs::create_dir(&path).unwrap();
+            let then = SystemTime::now() - Duration::from_secs(age);
+            filetime::set_file_mtime(&path, filetime::FileTime::from_system_time(then)).unwrap();
+        }
+        let trial = Trial::begin(dir.path()).unwrap();
+        assert!(trial.locks_exclude().unwrap() && trial.rename_replaces().unwrap());
+        assert!(trial.change_is_told(Duration::from_secs(20)).unwrap());
+        drop(trial);
+        let left = fs::read_dir(dir.path()).unwrap().flatten().map(|entry| entry.file_name());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, [".sentinel-trial-2-2", "kept"]);
     }
 }

@@ -61,23 +61,23 @@ pub fn examine(at: &Path, scripts: &[PathBuf]) -> Vec<Finding> {
     let begun = Instant::now();
     let directory = at.to_owned();
     let mut asked = vec![
-        ("logout", ask(logout::examine)),
-        ("revival", ask(revival::examine)),
-        ("reaper", ask(reaper::examine)),
-        ("directory", ask(move || place::examine(&directory))),
-        ("proc", ask(sight::examine)),
-        ("limits", ask(limits::examine)),
+        ("logout", String::new(), ask(logout::examine)),
+        ("reboot", String::new(), ask(revival::examine)),
+        ("reaper", String::new(), ask(reaper::examine)),
+        ("directory", format!("{}: ", at.display()), ask(move || place::examine(&directory))),
+        ("proc", String::new(), ask(sight::examine)),
+        ("limits", String::new(), ask(limits::examine)),
     ];
     for path in scripts {
-        let path = path.clone();
-        asked.push(("script", ask(move || script::examine(&path))));
+        let (about, path) = (format!("{}: ", path.display()), path.clone());
+        asked.push(("script", about, ask(move || script::examine(&path))));
     }
-    let answers = asked.into_iter().map(|(check, pending)| {
+    let answers = asked.into_iter().map(|(check, about, pending)| {
         let limit = if check == "reaper" { reaper::ROUND + LIMIT } else { LONGEST };
         pending.by(begun + limit).unwrap_or_else(|| {
             vec![Finding::unknown(
                 check,
-                format!("no answer within {} s", limit.as_secs()),
+                format!("{about}no answer within {} s", limit.as_secs()),
                 "see what does not answer: a dead mount, a hung server, no room for one more thread",
             )]
         })

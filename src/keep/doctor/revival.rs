@@ -124,7 +124,7 @@ fn reboot_line(facts: &Facts) -> Finding {
         (Some(false), Some(false)) => Finding::bad(
             check,
             "nothing here would start anything again after a reboot, or after the keeper's death",
-            if facts.manager.is_ok() {
+            if facts.manager.is_ok() || facts.runtime.is_some() {
                 format!("loginctl enable-linger {}; or install cron", facts.user)
             } else {
                 "install cron; or have what starts this machine or container run `sentinel-keep healthcheck --every 1m`".to_owned()
