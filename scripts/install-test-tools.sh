@@ -16,6 +16,10 @@ tools=(
     python3:python3
     tmux:tmux
     systemd-notify:systemd
+    systemd-analyze:systemd
+    systemctl:systemd
+    cron:cron
+    crontab:cron
     sqlite3:sqlite3
     psql:postgresql-client
     initdb:postgresql
@@ -135,6 +139,7 @@ try "expect, zsh, lua5.4" sh -c 'expect -v && zsh -fc : && lua5.4 -v'
 try "ruby, php" sh -c 'ruby -e 1 && php -r "exit(0);"'
 # Outside a service it has nobody to notify and says so; that it starts is enough.
 try systemd-notify systemd-notify --version
+try "systemctl, systemd-analyze" sh -c 'systemctl --version && systemd-analyze --version'
 try sqlite3 sqlite3 :memory: 'select 1'
 try psql psql --version
 # The server refuses to work as root.
