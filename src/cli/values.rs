@@ -106,9 +106,23 @@ pub fn registry(given: Option<PathBuf>) -> Result<PathBuf, String> {
     place(given, ("--registry", "SENTINEL_REGISTRY"), "process-registry.json")
 }
 
+/// The registry that is used where none is named, if the user has a place for it.
+#[must_use]
+pub fn standard_registry() -> Option<PathBuf> {
+    Some(state_directory()?.join("sentinel").join("process-registry.json"))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn state_directory() -> Option<PathBuf> {
+    let state = variable("XDG_STATE_HOME").filter(|dir| dir.is_absolute());
+    state.or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+}
+
 fn place(given: Option<PathBuf>, by: (&str, &str), name: &str) -> Result<PathBuf, String> {
     let (option, own) = by;
-    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     if let Some(path) = given.or_else(|| variable(own)) {
         return if path.as_os_str().is_empty() {
             Err(format!("{option} is empty"))
@@ -116,9 +130,7 @@ fn place(given: Option<PathBuf>, by: (&str, &str), name: &str) -> Result<PathBuf
             Ok(path)
         };
     }
-    let state = variable("XDG_STATE_HOME").filter(|dir| dir.is_absolute());
-    let state = state.or_else(|| variable("HOME").map(|home| home.join(".local/state")));
-    state
+    state_directory()
         .map(|state| state.join("sentinel").join(name))
         .ok_or_else(|| format!("no place for {name}: give {option}, or set {own} or HOME"))
 }

@@ -32,6 +32,9 @@ pub mod keeper;
 pub mod status;
 pub mod metrics;
 pub mod doctor;
+pub mod unit;
+pub mod install;
+pub mod export;
 
 use crate::os::dir::DirError;
 use crate::protocol::registry::{BadEntry, BadRegistry};
@@ -87,6 +90,14 @@ pub enum KeepError {
     /// A running process is not taken under watch.
     #[error(transparent)]
     Adopt(#[from] adopt::AdoptError),
+    /// It could not be done.
+    #[error("cannot {what}: {why}")]
+    Undone {
+        /// What.
+        what: String,
+        /// What somebody else's program said, or why it would make no sense.
+        why: String,
+    },
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -117,7 +128,7 @@ impl KeepError {
         match self {
             Self::Unknown(_) => 4,
             Self::AlreadyKept { .. } | Self::Busy { .. } => 75,
-            Self::Refused { .. } | Self::Adopt(_) => 1,
+            Self::Refused { .. } | Self::Adopt(_) | Self::Undone { .. } => 1,
             _ => 2,
         }
     }

@@ -47,21 +47,57 @@ impl Answer {
 /// # Errors
 /// In words: that it cannot be executed, or took too long.
 pub fn run(mut command: Command, input: &[u8], most: Duration) -> Result<Answer, String> {
+    let (mut child, streams) = begin(&mut command, input, KEPT)?;
+    let status = end(&mut child, most)?;
+    let deadline = Instant::now() + LAST_WORDS;
+    Ok(Answer {
+        status,
+        stdout: text(&heard(&streams.0, deadline).unwrap_or_default()),
+        stderr: text(&heard(&streams.1, deadline).unwrap_or_default()),
+    })
+}
+
+/// The same for an output of which nothing may be missing: the answer, and every byte of its
+/// standard output.
+///
+/// # Errors
+/// As [`run`]; and if the output is longer than `size` bytes, or did not end within `most`.
+pub fn read(mut command: Command, size: u64, most: Duration) -> Result<(Answer, Vec<u8>), String> {
+    let deadline = Instant::now() + most;
+    let (mut child, streams) = begin(&mut command, b"", size)?;
+    let status = end(&mut child, most)?;
+    let bytes = heard(&streams.0, deadline).ok_or("its output did not end")?;
+    if bytes.len() as u64 >= size {
+        return Err(format!("its output is longer than {size} bytes"));
+    }
+    let stderr = text(&heard(&streams.1, Instant::now() + LAST_WORDS).unwrap_or_default());
+    Ok((Answer { status, stdout: text(&bytes), stderr }, bytes))
+}
+
+type Streams = (Receiver<Vec<u8>>, Receiver<Vec<u8>>);
+
+fn begin(command: &mut Command, input: &[u8], kept: u64) -> Result<(Child, Streams), String> {
     command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
     let mut child = command.spawn().map_err(|error| {
         format!("cannot execute {}: {error}", command.get_program().to_string_lossy())
     })?;
     feed(&mut child, input);
-    let streams = (hear(child.stdout.take()), hear(child.stderr.take()));
-    let status = wait(&mut child, most);
-    let deadline = Instant::now() + LAST_WORDS;
-    let text = |stream: Receiver<Vec<u8>>| {
-        let heard = stream.recv_timeout(deadline.saturating_duration_since(Instant::now()));
-        String::from_utf8_lossy(&heard.unwrap_or_default()).into_owned()
-    };
-    let status = status.ok_or_else(|| format!("it took longer than {} s", most.as_secs()))?;
-    Ok(Answer { status, stdout: text(streams.0), stderr: text(streams.1) })
+    let streams = (hear(child.stdout.take(), kept), hear(child.stderr.take(), KEPT));
+    Ok((child, streams))
+}
+
+fn end(child: &mut Child, most: Duration) -> Result<ExitStatus, String> {
+    wait(child, most).ok_or_else(|| format!("it took longer than {} s", most.as_secs()))
+}
+
+/// `None` if the stream is open still.
+fn heard(stream: &Receiver<Vec<u8>>, deadline: Instant) -> Option<Vec<u8>> {
+    stream.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Writes from a thread: whoever does not read keeps nobody.
@@ -74,13 +110,13 @@ fn feed(child: &mut Child, input: &[u8]) {
     }
 }
 
-fn hear(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+fn hear(stream: Option<impl Read + Send + 'static>, kept: u64) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     if let Some(mut stream) = stream {
         std::thread::spawn(move || {
             let mut heard = Vec::new();
-            let _ = stream.by_ref().take(KEPT).read_to_end(&mut heard);
-            let full = heard.len() as u64 == KEPT;
+            let _ = stream.by_ref().take(kept).read_to_end(&mut heard);
+            let full = heard.len() as u64 == kept;
             let _ = sender.send(heard);
             if full {
                 let _ = std::io::copy(&mut stream, &mut std::io::sink());
@@ -138,6 +174,19 @@ mod tests {
         assert!(answer.unwrap().status.success());
         let missing = run(Command::new("/nonexistent/x"), b"", most).unwrap_err();
         assert!(missing.contains("cannot execute /nonexistent/x"), "{missing}");
+    }
+
+    #[test]
+    fn an_output_is_read_whole_or_not_at_all() {
+        let most = Duration::from_secs(20);
+        let (answer, bytes) =
+            read(sh("head -c 300000 /dev/zero; echo no >&2"), 1 << 20, most).unwrap();
+        assert_eq!((bytes.len(), answer.stderr.as_str()), (300_000, "no\n"));
+        let why = read(sh("head -c 5000 /dev/zero"), 5000, most).unwrap_err();
+        assert!(why.contains("longer than 5000 bytes"), "{why}");
+        let why =
+            read(sh("echo half; sleep 3 & true"), 5000, Duration::from_millis(300)).unwrap_err();
+        assert!(why.contains("did not end"), "{why}");
     }
 
     #[test]

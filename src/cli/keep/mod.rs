@@ -7,6 +7,8 @@ mod status;
 mod healthcheck;
 mod metrics;
 mod doctor;
+mod install;
+mod export;
 
 use super::{explain, values};
 use crate::keep::KeepError;
@@ -106,6 +108,13 @@ enum Command {
         #[arg(value_name = "SCRIPT")]
         scripts: Vec<PathBuf>,
     },
+    /// Have cron or a systemd timer run a healthcheck every few minutes, also after a reboot
+    Install(install::Install),
+    /// Undo what install did
+    Uninstall,
+    /// Print a process in the form of another keeper
+    #[command(subcommand)]
+    Export(export::Export),
 }
 
 /// Processes by name, or all of them.
@@ -187,6 +196,9 @@ pub fn main() -> ExitCode {
         Command::Healthcheck { every } => healthcheck::run(&context, every),
         Command::Metrics(metrics) => metrics.run(&context),
         Command::Doctor { .. } => Ok(2), // above
+        Command::Install(install) => install.run(&context),
+        Command::Uninstall => install::uninstall(&context),
+        Command::Export(what) => export::run(&context, &what),
     };
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
 }
