@@ -38,7 +38,7 @@ pub fn pass(
     Ok(visit(home, &todo, settings))
 }
 
-/// One pass, and then whatever comes due within the longest cooldown of those that were restarted.
+/// One pass, and then whatever comes due within its cooldown, or waits for what was just started.
 ///
 /// # Errors
 /// As [`pass`].
@@ -50,46 +50,44 @@ pub fn healthcheck(
 ) -> Result<(), KeepError> {
     let began = Instant::now();
     let mut visits = pass(home, registry, settings)?;
+    let mut pending: Vec<(JobName, Instant)> = Vec::new();
+    let mut told: HashMap<JobName, Result<Next, String>> = HashMap::new();
     loop {
-        visits.iter().for_each(&mut *tell);
-        let waits = visits.iter().filter_map(|visit| match visit.next {
-            Ok(Next::In(left)) => Some((visit.name.clone(), left)),
-            _ => None,
-        });
-        let waits: Vec<(JobName, Duration)> = waits.collect();
-        let horizon = registry
-            .processes()
-            .filter(|(name, _)| waits.iter().any(|(waiting, _)| waiting == *name))
-            .map(|(_, process)| Duration::from(process.restart_cooldown))
-            .max();
-        let next = waits.iter().map(|(_, left)| *left).min();
-        let (Some(horizon), Some(next)) = (horizon, next) else { return Ok(()) };
-        if began.elapsed() + next > horizon + Duration::from_secs(1) {
-            return Ok(());
+        let now = Instant::now();
+        for visit in &visits {
+            // Who waits for others is looked at often, and told of once.
+            if told.insert(visit.name.clone(), visit.next.clone()).as_ref() != Some(&visit.next) {
+                tell(visit);
+            }
+            let Ok(Some(process)) = registry.get(&visit.name) else { continue };
+            let wait = match &visit.next {
+                Ok(Next::In(left)) => Some((*left, process.restart_cooldown.into())),
+                Ok(Next::Blocked(_)) => Some((LOOK, OTHERS)),
+                _ => None,
+            };
+            let inside = wait.filter(|(left, most)| now + *left <= began + *most + SLACK);
+            pending.extend(inside.map(|(left, _)| (visit.name.clone(), now + left)));
         }
-        pause(next);
-        let due = |name: &JobName| {
-            waits.iter().any(|(waiting, left)| waiting == name && *left <= next + SOON)
-        };
+        let Some(next) = pending.iter().map(|(_, at)| *at).min() else { return Ok(()) };
+        pause(next.saturating_duration_since(now));
+        let due: Vec<(JobName, Instant)> =
+            pending.extract_if(.., |(_, at)| *at <= next + SOON).collect();
         let todo: Vec<(JobName, Process)> = registry
             .processes()
-            .filter(|(name, _)| due(name))
+            .filter(|(name, _)| due.iter().any(|(due, _)| due == *name))
             .map(|(name, process)| (name.clone(), process.clone()))
             .collect();
-        let later = waits.iter().filter(|(name, _)| !due(name));
-        let later: Vec<Visit> = later
-            .map(|(name, left)| Visit {
-                name: name.clone(),
-                next: Ok(Next::In(left.saturating_sub(next))),
-            })
-            .collect();
         visits = visit(home, &todo, settings);
-        visits.extend(later);
     }
 }
 
 /// What comes due within this is done together.
 const SOON: Duration = Duration::from_millis(20);
+/// What comes due so long after its cooldown is still waited for.
+const SLACK: Duration = Duration::from_secs(1);
+/// What waits for others is looked at this often, and so long.
+const LOOK: Duration = Duration::from_millis(100);
+const OTHERS: Duration = Duration::from_secs(15);
 
 /// Those about which something is to be done, by a look that takes no lock.
 ///

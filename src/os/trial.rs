@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// How the directories of all trials begin.
 const PREFIX: &str = ".sentinel-trial-";
 /// No trial takes longer.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// The directory.
 #[derive(Debug)]
