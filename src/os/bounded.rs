@@ -104,7 +104,7 @@ fn text(bytes: &[u8]) -> String {
 fn feed(child: &mut Child, input: &[u8]) {
     if let Some(mut pipe) = child.stdin.take() {
         let input = input.to_vec();
-        std::thread::spawn(move || {
+        let _ = std::thread::Builder::new().spawn(move || {
             let _ = pipe.write_all(&input);
         });
     }
@@ -113,7 +113,7 @@ fn feed(child: &mut Child, input: &[u8]) {
 fn hear(stream: Option<impl Read + Send + 'static>, kept: u64) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     if let Some(mut stream) = stream {
-        std::thread::spawn(move || {
+        let _ = std::thread::Builder::new().spawn(move || {
             let mut heard = Vec::new();
             let _ = stream.by_ref().take(kept).read_to_end(&mut heard);
             let full = heard.len() as u64 == kept;
