@@ -24,7 +24,13 @@ pub fn ask<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 impl<T> Pending<T> {
-    /// The answer, if it comes by then; `None` also where there was no room for a thread.
+    /// Whether there was room for a thread; else no answer will come.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The answer, if it comes by then.
     #[must_use]
     pub fn by(self, deadline: Instant) -> Option<T> {
         self.0?.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()

@@ -1,13 +1,11 @@
 //! A directory for trials: ours alone, and gone with this value.
 
 use super::clock;
-use notify::{EventKind, RecursiveMode, Watcher};
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How the directories of all trials begin.
 const PREFIX: &str = ".sentinel-trial-";
@@ -86,20 +84,35 @@ impl Trial {
     ///
     /// # Errors
     /// If nobody may be told of changes.
-    pub fn change_is_told(&self, limit: Duration) -> notify::Result<bool> {
+    pub fn change_is_told(&self, limit: Duration) -> io::Result<bool> {
         let path = self.write("watched", "x")?;
-        let (told, tells) = channel();
-        let mut watcher =
-            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
-                    let _ = told.send(());
-                }
-            })?;
-        watcher.watch(&path, RecursiveMode::NonRecursive)?;
-        let deadline = Instant::now() + limit;
-        fs::write(&path, "y")?;
-        Ok(tells.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok())
+        told(&path, limit)
     }
+}
+
+/// Without a thread: notify's watcher panics where it has no room for its own.
+#[cfg(target_os = "linux")]
+fn told(path: &Path, limit: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+    let changes = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+    add_watch(&changes, path, WatchFlags::MODIFY)?;
+    fs::write(path, "y")?;
+    let limit = Timespec::try_from(limit).ok();
+    Ok(poll(&mut [PollFd::new(&changes, PollFlags::IN)], limit.as_ref())? > 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn told(path: &Path, limit: Duration) -> io::Result<bool> {
+    use notify::{RecursiveMode, Watcher};
+    let (tell, told) = std::sync::mpsc::channel();
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let _ = tell.send(event);
+    });
+    let mut watcher = watcher.map_err(io::Error::other)?;
+    watcher.watch(path, RecursiveMode::NonRecursive).map_err(io::Error::other)?;
+    fs::write(path, "y")?;
+    Ok(told.recv_timeout(limit).is_ok_and(|event| event.is_ok()))
 }
 
 fn sweep(dir: &Path) {

@@ -9,9 +9,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::scene::{Mount, Process, Running, Scene, can, has, is_root, skip, until};
-
-const KEEP: &str = env!("CARGO_BIN_EXE_sentinel-keep");
+use crate::scene::{KEEP, Mount, Process, Running, Scene, can, has, is_root, skip, until};
 
 /// Asks the doctor about a directory and scripts, by a command line that the program is put behind
 /// (`unshare …`).
@@ -175,6 +173,25 @@ fn hidden_processes_are_told() {
     says(&found, "directory", false, "belongs to another user");
     says(&found, "reaper", true, "");
     says(&answer(namespace), "proc", false, "another PID namespace");
+}
+
+#[test]
+fn no_room_for_a_process_is_told() {
+    let name = "no_room_for_a_process_is_told";
+    // Somebody of whom there is nothing else to count.
+    let alone = NOBODY.replace("65534", "61234");
+    let few = format!("{alone} prlimit --nproc=1");
+    if !is_root() || !can(&format!("{few} true")) {
+        return skip(name, "needs root, setpriv, and prlimit");
+    }
+    let scene = Scene::new();
+    fs::set_permissions(scene.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    let me = scene.copy(KEEP, "sentinel-keep");
+    let line =
+        format!("{few} {} --json --registry {}/r doctor", me.display(), scene.root().display());
+    let found = scene.command(&line).finish().exits(1).json_lines();
+    says(&found, "processes", false, "1 of 1");
+    says(&found, "reaper", None, "no room for one more thread");
 }
 
 #[test]

@@ -11,6 +11,9 @@ const INSTANCES: u64 = 8;
 /// A keeper holds some descriptors for each process.
 const DESCRIPTORS: u64 = 256;
 
+/// A start takes some threads for a moment, and so does the doctor.
+const THREADS: u64 = 16;
+
 /// What decides it.
 #[derive(Clone, Copy, Debug)]
 struct Facts {
@@ -42,7 +45,7 @@ fn decide(facts: &Facts) -> Vec<Finding> {
         None => Finding::good("descriptors", "a program may open any number of files"),
     });
     found.push(match facts.threads {
-        Some(most) if facts.used.threads >= most - most / 10 => Finding::bad(
+        Some(most) if facts.used.threads + (most / 10).max(THREADS) >= most => Finding::bad(
             "processes",
             format!(
                 "{} of {most} processes and threads are in use (RLIMIT_NPROC)",
@@ -117,6 +120,8 @@ mod tests {
             (facts(10, 3, 9745, true), false, true, true),
             (facts(10, 3, 5, false), false, true, true),
             (Facts { descriptors: Some(255), ..plenty }, true, false, true),
+            (Facts { threads: Some(26), ..plenty }, true, true, false),
+            (Facts { threads: Some(27), ..plenty }, true, true, true),
             (Facts { descriptors: None, threads: None, ..plenty }, true, true, true),
         ] {
             let good: Vec<bool> = decide(&seen).iter().map(|f| f.good == Some(true)).collect();

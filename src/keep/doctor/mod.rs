@@ -58,6 +58,8 @@ impl Finding {
 /// most.
 #[must_use]
 pub fn examine(at: &Path, scripts: &[PathBuf]) -> Vec<Finding> {
+    // Nothing here may block; and the threads below would count.
+    let limits = limits::examine();
     let begun = Instant::now();
     let directory = at.to_owned();
     let mut asked = vec![
@@ -66,23 +68,23 @@ pub fn examine(at: &Path, scripts: &[PathBuf]) -> Vec<Finding> {
         ("reaper", String::new(), ask(reaper::examine)),
         ("directory", format!("{}: ", at.display()), ask(move || place::examine(&directory))),
         ("proc", String::new(), ask(sight::examine)),
-        ("limits", String::new(), ask(limits::examine)),
     ];
     for path in scripts {
         let (about, path) = (format!("{}: ", path.display()), path.clone());
         asked.push(("script", about, ask(move || script::examine(&path))));
     }
-    let answers = asked.into_iter().map(|(check, about, pending)| {
+    let answers = asked.into_iter().flat_map(|(check, about, pending)| {
         let limit = if check == "reaper" { reaper::ROUND + LIMIT } else { LONGEST };
-        pending.by(begun + limit).unwrap_or_else(|| {
-            vec![Finding::unknown(
-                check,
-                format!("{about}no answer within {} s", limit.as_secs()),
-                "see what does not answer: a dead mount, a hung server, no room for one more thread",
-            )]
-        })
+        let (why, todo) = if pending.is_asked() {
+            let seconds = limit.as_secs();
+            (format!("no answer within {seconds} s"), "see what hangs: a dead mount, a server")
+        } else {
+            ("no room for one more thread".to_owned(), "see the line on processes")
+        };
+        let unanswered = || vec![Finding::unknown(check, format!("{about}{why}"), todo)];
+        pending.by(begun + limit).unwrap_or_else(unanswered)
     });
-    answers.flatten().collect()
+    answers.chain(limits).collect()
 }
 
 #[cfg(test)]

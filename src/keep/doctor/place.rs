@@ -145,7 +145,7 @@ fn trials(trial: &Trial) -> Vec<Finding> {
     ];
     let events =
         ["a change is told at once (inotify)", "changes are not told, and seen at the next look"];
-    let told = trial.change_is_told(LIMIT).map_err(|error| error.to_string());
+    let told = trial.change_is_told(LIMIT).map_err(words);
     let inotify = format!("see the lines inotify and descriptors; or {ELSEWHERE}");
     vec![
         tried("locks", trial.locks_exclude().map_err(words), locks, ELSEWHERE),

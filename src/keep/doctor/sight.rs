@@ -1,6 +1,7 @@
 //! How much of other processes can be seen: their liveness, their tree, what they wait for.
 
 use super::{Finding, LIMIT};
+use crate::os::ask::plain;
 use crate::os::{patience, process};
 use std::io;
 use std::process::{Command, Stdio};
@@ -13,8 +14,8 @@ struct Facts {
     seen: bool,
     /// The first process can be seen, which is root's.
     others: bool,
-    /// What a child waits for can be read, or why not.
-    waits: Result<(), String>,
+    /// What a child waits for can be read, or why not; `None`: there was no child to try it with.
+    waits: Option<Result<(), String>>,
     /// `kernel.yama.ptrace_scope`
     scope: Option<u8>,
 }
@@ -41,11 +42,16 @@ fn decide(facts: &Facts) -> Vec<Finding> {
 
 fn waits_line(facts: &Facts) -> Finding {
     let check = "waits";
-    let Err(why) = &facts.waits else {
-        return Finding::good(
-            check,
-            "what a process waits for can be read: one that is stuck is found",
-        );
+    let why = match &facts.waits {
+        Some(Err(why)) => why,
+        Some(Ok(())) => {
+            let says = "what a process waits for can be read: one that is stuck is found";
+            return Finding::good(check, says);
+        }
+        None => {
+            let todo = "see whether /bin/sh works, and the line on processes";
+            return Finding::unknown(check, "no child could be started to try it", todo);
+        }
     };
     let says = format!(
         "what a process waits for cannot be read ({why}): only silence tells that it hangs"
@@ -64,18 +70,17 @@ fn waits_line(facts: &Facts) -> Finding {
     }
 }
 
-/// Starts a child that waits, and reads for what. `Err`: in words.
-fn try_waits() -> Result<(), String> {
-    let words = |error: io::Error| crate::os::ask::plain(&error);
+/// Starts a child that waits, and reads for what. `Err`: why it cannot, in words.
+fn try_waits() -> Option<Result<(), String>> {
     let mut child = Command::new("/bin/sh")
         .args(["-c", "read -r line"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(words)?;
+        .ok()?;
     let path = format!("/proc/{}/syscall", child.id());
-    let mut read = Ok(String::new());
+    let mut read: io::Result<String> = Ok(String::new());
     // As long as it comes up, it runs and waits for nothing.
     patience::within(LIMIT, || {
         read = std::fs::read_to_string(&path);
@@ -83,7 +88,7 @@ fn try_waits() -> Result<(), String> {
     });
     drop(child.stdin.take());
     let _ = patience::wait(&mut child, Duration::from_secs(1));
-    read.map(drop).map_err(words)
+    Some(read.map(drop).map_err(|error| plain(&error)))
 }
 
 /// How much can be seen?
@@ -97,7 +102,7 @@ pub fn examine() -> Vec<Finding> {
     decide(&Facts {
         seen,
         others: process::stat(1).is_some(),
-        waits: if seen { try_waits() } else { Ok(()) },
+        waits: if seen { try_waits() } else { None },
         scope: scope.ok().and_then(|text| text.trim().parse().ok()),
     })
 }
@@ -108,13 +113,14 @@ mod tests {
 
     #[test]
     fn what_can_be_seen() {
-        let denied = || Err("Permission denied".to_owned());
+        let denied = || Some(Err("Permission denied".to_owned()));
         for (seen, others, waits, scope, good, word) in [
-            (true, true, Ok(()), Some(1), vec![true, true], "can be read"),
-            (true, true, Ok(()), None, vec![true, true], "can be read"),
+            (true, true, Some(Ok(())), Some(1), vec![true, true], "can be read"),
+            (true, true, Some(Ok(())), None, vec![true, true], "can be read"),
             (true, true, denied(), Some(2), vec![true, false], "ptrace_scope is 2"),
             (true, true, denied(), Some(1), vec![true, false], "sandbox"),
-            (true, false, Ok(()), Some(0), vec![false, true], "hidepid"),
+            (true, false, Some(Ok(())), Some(0), vec![false, true], "hidepid"),
+            (true, true, None, None, vec![true, false], "no child"),
             (false, false, denied(), None, vec![false], "--mount-proc"),
         ] {
             let found = decide(&Facts { seen, others, waits, scope });
