@@ -189,8 +189,10 @@ impl Register {
                 "bad --progress-file: {why}; expected a pattern such as 'out/**/*.csv'"
             ));
         }
-        if let Some(why) = self.health_http.as_deref().and_then(bad_address) {
-            return Err(format!("bad --health-http: {why}"));
+        if let Some(url) = &self.health_http
+            && let Some(why) = bad_address(url)
+        {
+            return Err(format!("bad --health-http {url:?}: {why}"));
         }
         let cwd = self.cwd.unwrap_or_else(|| ".".into());
         let there = cwd.canonicalize().map_err(|error| {
