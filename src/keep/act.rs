@@ -69,13 +69,13 @@ pub fn restart(
 ) -> Result<Done, KeepError> {
     let mut case = Case::open(home, process, settings, PATIENCE)?;
     let report = look::one(look::look(home, vec![process.0.clone()])?, process.0)?;
-    begin_anew(&mut case);
     if report.verdict == Verdict::Running {
         // First the promise, so that a restart which is cut short is carried out by the next look.
         case.ledger.replaced.clone_from(&report.run_id);
-    } else {
+    } else if !case.ledger.phase.wants_to_run() {
         case.strike_out(&report);
     }
+    begin_anew(&mut case);
     case.write()?;
     finish(&mut case)
 }
@@ -90,7 +90,13 @@ fn begin_anew(case: &mut Case<'_>) {
 }
 
 fn finish(case: &mut Case<'_>) -> Result<Done, KeepError> {
-    let next = case.advance()?;
+    let mut next = case.advance()?;
+    if matches!(next, Next::In(_)) && case.refused.is_none() {
+        // A death nobody had seen was dealt with first; who asks for a start does not wait for it.
+        begin_anew(case);
+        case.write()?;
+        next = case.advance()?;
+    }
     if let Some(why) = case.refused.take() {
         return Err(KeepError::Refused { name: case.name.to_string(), why });
     }
