@@ -14,6 +14,7 @@ mod as_pid_one;
 mod circuit;
 mod claims;
 mod clocks;
+mod completions;
 mod detach;
 mod disks;
 mod doctor;

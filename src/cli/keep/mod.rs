@@ -9,6 +9,7 @@ mod metrics;
 mod doctor;
 mod install;
 mod export;
+mod completions;
 
 use super::{explain, values};
 use crate::keep::KeepError;
@@ -67,6 +68,18 @@ enum Called {
     Attend(attend::Attend),
     #[command(flatten)]
     Command(Command),
+    /// Will what is started here survive, and is anything in the way? Exit status: 0 no, 1 yes
+    Doctor {
+        /// Scripts and programs that are to be kept
+        #[arg(value_name = "SCRIPT")]
+        scripts: Vec<PathBuf>,
+    },
+    /// Print what a shell needs to complete sentinel-keep, sentinel-run and sentinel-watch
+    Completions {
+        /// bash, zsh or fish
+        #[arg(hide_possible_values = true)]
+        shell: completions::Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,12 +115,6 @@ enum Command {
     },
     /// Numbers: restarts, downtime, failures by cause, uptime, memory, CPU
     Metrics(metrics::Metrics),
-    /// Will what is started here survive, and is anything in the way? Exit status: 0 no, 1 yes
-    Doctor {
-        /// Scripts and programs that are to be kept
-        #[arg(value_name = "SCRIPT")]
-        scripts: Vec<PathBuf>,
-    },
     /// Have cron or a systemd timer run a healthcheck every few minutes, also after a reboot
     Install(install::Install),
     /// Undo what install did
@@ -164,21 +171,22 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return explain(&error, 2),
     };
+    let registry = values::registry(args.registry).map_err(KeepError::Usage);
+    // These make nothing, and need nothing to be there.
     let command = match args.command {
-        Called::Attend(attend) => return attend.run(), // no matter what became of the registry
+        Called::Attend(attend) => return attend.run(),
+        Called::Completions { shell } => return ExitCode::from(completions::run(shell)),
+        Called::Doctor { scripts } => {
+            return ExitCode::from(match registry {
+                Ok(registry) => doctor::run(&registry, &scripts, args.json),
+                Err(error) => refuse(&error),
+            });
+        }
         Called::Command(command) => command,
     };
-    let registry = values::registry(args.registry).map_err(KeepError::Usage);
-    // The doctor makes nothing, and looks at what may not even be there.
-    if let (Command::Doctor { scripts }, Ok(registry)) = (&command, &registry) {
-        return ExitCode::from(doctor::run(registry, scripts, args.json));
-    }
     let home = match registry.and_then(|registry| Home::open(&registry)) {
         Ok(home) => home,
-        Err(error) => {
-            say(format!("sentinel-keep: {error}"));
-            return ExitCode::from(error.exit_code());
-        }
+        Err(error) => return ExitCode::from(refuse(&error)),
     };
     let variable = || std::env::var("SENTINEL_ALERT_CMD").ok();
     let alert_command =
@@ -195,10 +203,14 @@ pub fn main() -> ExitCode {
         Command::Status { name } => status::run(&context, name.as_ref()),
         Command::Healthcheck { every } => healthcheck::run(&context, every),
         Command::Metrics(metrics) => metrics.run(&context),
-        Command::Doctor { .. } => Ok(2), // above
         Command::Install(install) => install.run(&context),
         Command::Uninstall => install::uninstall(&context),
         Command::Export(what) => export::run(&context, &what),
     };
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
+}
+
+fn refuse(error: &KeepError) -> u8 {
+    say(format!("sentinel-keep: {error}"));
+    error.exit_code()
 }
