@@ -21,6 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// If it cannot be read, is refused, or is no JSON object.
 pub fn load(home: &Home) -> Result<Registry, KeepError> {
     let bytes = home.beside().read(home.registry(), MOST)?.unwrap_or_default();
+    if bytes.len() as u64 >= MOST {
+        let (path, size) = (home.registry().display(), MOST >> 20);
+        return Err(KeepError::Usage(format!(
+            "{path}: it has more than {size} MiB, and would be read in part: expected a registry"
+        )));
+    }
     Registry::unpack(&bytes)
         .map_err(|why| KeepError::Registry { path: home.registry().to_owned(), why })
 }
