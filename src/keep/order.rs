@@ -24,8 +24,9 @@ pub fn waits_for(
         let Some(record) = record.filter(|record| record.child_pid.is_some()) else {
             return Ok(Some(format!("waits for {name} to run")));
         };
-        // With a probe the first evidence is that it answered.
-        if other.has_health() && (record.evidence.is_none() || record.trouble.is_some()) {
+        // What a run begins with is no answer of a probe.
+        let asked = record.evidence.is_some_and(|evidence| evidence.kind != "started");
+        if other.has_health() && (!asked || record.trouble.is_some()) {
             return Ok(Some(format!("waits for {name} to be healthy")));
         }
     }
