@@ -104,7 +104,7 @@ impl<'a> Case<'a> {
     fn step(&mut self, report: &Report) -> Result<Option<Next>, KeepError> {
         let ended = report.run_id.is_some() && report.run_id != self.ledger.settled;
         match (self.ledger.phase.clone(), report.verdict) {
-            (Phase::Stopped, Verdict::Running) => {
+            (Phase::Stopped, Verdict::Running) if self.home.ledger(self.name).exists() => {
                 // A start that outlived its starter, after somebody had stopped it.
                 look::end(self.home, self.name)?;
                 Ok(Some(Next::Rest))
