@@ -91,7 +91,7 @@ fn begin_anew(case: &mut Case<'_>) {
 
 fn finish(case: &mut Case<'_>) -> Result<Done, KeepError> {
     let mut next = case.advance()?;
-    if matches!(next, Next::In(_)) && case.refused.is_none() {
+    if matches!(next, Next::In(_) | Next::Rest) && case.refused.is_none() {
         // A death nobody had seen was dealt with first; who asks for a start does not wait for it.
         begin_anew(case);
         case.write()?;
