@@ -48,6 +48,8 @@ tools=(
     lua5.4:lua5.4
     ruby:ruby
     php:php-cli
+    # What completions are read by.
+    fish:fish
 )
 # library file:package
 libraries=(
@@ -100,6 +102,21 @@ if ((${#absent[@]})); then
     fi
     "${as_root[@]}" rm -f "${made[@]}"
     search_path
+fi
+
+# Of Prometheus the checker of its formats alone: no server, and nothing that comes up as a service.
+if ! command -v promtool >/dev/null; then
+    as_root=()
+    if ((EUID != 0)); then as_root=(sudo -n); fi
+    echo "installing: promtool"
+    package=$(mktemp -d)
+    (
+        cd "$package"
+        apt-get -qq download prometheus || { "${as_root[@]}" apt-get -qq update && apt-get -qq download prometheus; }
+        dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >promtool
+        "${as_root[@]}" install -m 755 promtool /usr/local/bin/promtool
+    )
+    rm -rf "$package"
 fi
 
 scratch=$(mktemp -d)
@@ -164,6 +181,8 @@ try "cc, 32 bits" cc -m32 -c -ffreestanding -nostdlib -o "$scratch/c32" -x c /de
 try perl perl -Mthreads -MThread::Queue -e 1
 try tclsh tclsh /dev/null
 try zsh zsh -f -c :
+try fish fish --no-config -c true
+try promtool promtool --version
 try node node -e 0
 try javac javac -version
 try make make --version
