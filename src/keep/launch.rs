@@ -1,9 +1,13 @@
-//! Starting a process: the command line of `sentinel-run`, the environment, and tmux.
+//! Starting a process: the command line of `sentinel-run`, and the environment.
 
+use super::OURS_ALONE;
 use super::home::Home;
+use super::tmux::{self, Errand};
 use crate::os::dir::MonitorDir;
-use crate::os::{bounded, claim, clock};
+use crate::os::lock::is_locked;
+use crate::os::{bounded, claim};
 use crate::protocol::files::JobFiles;
+use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::name::JobName;
 use crate::protocol::registry::{FAILURE_THRESHOLD, GRACE, MAX_LOG, Process};
 use std::collections::BTreeMap;
@@ -11,27 +15,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Variables by which a service manager, or a job we are part of, speaks to us alone: a kept process
-/// that had them would speak for us.
-const OURS_ALONE: [&str; 13] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "SENTINEL_MAX_FAILURES",
-    "SENTINEL_DIR",
-    "SENTINEL_NAME",
-    "SENTINEL_RUN_ID",
-    "SENTINEL_HEARTBEAT",
-    "SENTINEL_RESULT",
-    "SENTINEL_ATTEMPT",
-    "SENTINEL_LAST_OUTCOME",
-];
-/// tmux has so long to bring a process up.
-const TMUX: Duration = Duration::from_secs(10);
 /// `sentinel-run` says by this that it was started for nothing: the job runs.
 const ALREADY_RUNNING: i32 = 75;
 
@@ -179,7 +164,7 @@ impl Launch<'_> {
         let environment = environment(self.process).map_err(Refused::new)?;
         let options = options(self.home, self.process).map_err(Refused::new)?;
         if self.process.tmux {
-            return self.in_tmux(&options, argv, &environment);
+            return self.in_tmux(options, argv, environment);
         }
         let mut command = Command::new(wrapper());
         command.arg("--detach").args(options).arg(self.name.as_str()).arg("--").args(argv);
@@ -205,60 +190,27 @@ impl Launch<'_> {
     /// In a session of its own, with the terminal as standard input and a copy of the log on it.
     fn in_tmux(
         &self,
-        options: &[OsString],
+        options: Vec<OsString>,
         argv: &[OsString],
-        environment: &BTreeMap<OsString, OsString>,
+        environment: BTreeMap<OsString, OsString>,
     ) -> Result<(), Refused> {
         let dir = MonitorDir::create(&self.home.jobs()).map_err(|e| Refused::new(e.to_string()))?;
         let files = JobFiles::new(dir.path(), self.name);
-        let before = run_id(&dir, &files);
-        let session = session(self.name);
-        let mut command = Command::new("tmux");
-        command.args(["new-session", "-d", "-s", &session, "-n", self.name.as_str()]);
-        for (name, value) in environment {
-            let mut setting = name.clone();
-            setting.push("=");
-            setting.push(value);
-            command.arg("-e").arg(setting);
+        let mut all: Vec<OsString> = vec![wrapper().into(), "--stdin".into(), "--tee".into()];
+        all.extend(options);
+        all.extend([self.name.as_str().into(), "--".into()]);
+        all.extend_from_slice(argv);
+        let record = || claim::read_heartbeat(&dir, &files).ok().flatten();
+        let before = record().map(|record| record.run_id);
+        let is_new = |record: &Heartbeat| Some(&record.run_id) != before.as_ref();
+        let is_up = || record().filter(is_new).is_some_and(|record| record.child_pid.is_some());
+        let errand = Errand { environment, argv: all };
+        let Err(why) = tmux::start(self.home, self.name, &errand, is_up) else { return Ok(()) };
+        if is_locked(&dir, &files.pid()).unwrap_or(false) {
+            return Ok(()); // it runs already, or comes up late: the next look tells
         }
-        command.arg("--").arg(wrapper()).args(["--stdin", "--tee"]).args(options);
-        command.arg(self.name.as_str()).arg("--").args(argv);
-        command.env_clear().envs(environment);
-        let done = command.stdin(Stdio::null()).output();
-        let done = done.map_err(|error| {
-            Refused::new(format!(
-                "cannot execute tmux: {error}; install it, or register without --tmux"
-            ))
-        })?;
-        if !done.status.success() {
-            let said = String::from_utf8_lossy(&done.stderr);
-            return Err(Refused::new(format!("tmux: {}", said.trim())));
-        }
-        // tmux says nothing of what it runs: the files do.
-        let deadline = Instant::now() + TMUX;
-        while run_id(&dir, &files) == before {
-            if Instant::now() >= deadline {
-                let why = format!(
-                    "nothing came up in the tmux session {session}; see tmux attach -t {session}"
-                );
-                return Err(Refused::new(why));
-            }
-            clock::pause(Duration::from_millis(5));
-        }
-        Ok(())
+        Err(Refused { why, recorded: record().is_some_and(|record| is_new(&record)) })
     }
-}
-
-/// The name of a process's tmux session: tmux takes '.' and ':' for separators.
-#[must_use]
-pub fn session(name: &JobName) -> String {
-    name.as_str().replace('.', "_")
-}
-
-/// The run whose command was executed last.
-fn run_id(dir: &MonitorDir, files: &JobFiles) -> Option<String> {
-    let record = claim::read_heartbeat(dir, files).ok()??;
-    record.child_pid.map(|_| record.run_id)
 }
 
 /// Runs `--pre-restart`, bounded in time.

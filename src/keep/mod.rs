@@ -19,6 +19,7 @@ pub mod registry;
 pub mod ledger;
 pub mod events;
 pub mod alerts;
+pub mod tmux;
 pub mod launch;
 pub mod adopt;
 pub mod attend;
@@ -41,6 +42,23 @@ use crate::protocol::registry::{BadEntry, BadRegistry};
 use crate::watch::WatchError;
 use std::path::PathBuf;
 
+/// Variables by which a service manager, or a job we are part of, speaks to us alone: a kept process
+/// that had them would speak for us.
+const OURS_ALONE: [&str; 13] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "SENTINEL_MAX_FAILURES",
+    "SENTINEL_DIR",
+    "SENTINEL_NAME",
+    "SENTINEL_RUN_ID",
+    "SENTINEL_HEARTBEAT",
+    "SENTINEL_RESULT",
+    "SENTINEL_ATTEMPT",
+    "SENTINEL_LAST_OUTCOME",
+];
 /// What keeps `sentinel-keep` from doing what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum KeepError {

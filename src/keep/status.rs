@@ -207,7 +207,7 @@ fn one(
         cpu_percent: cpu_s.zip(uptime_s).map(|(cpu, up)| cpu / up.max(0.01) * 100.0),
         command: process.command.clone(),
         log: home.jobs().join(format!("{name}.log")).display().to_string(),
-        tmux: process.tmux.then(|| super::launch::session(name)),
+        tmux: process.tmux.then(|| super::tmux::session(name)),
     })
 }
 

@@ -12,9 +12,9 @@ mod export;
 mod completions;
 
 use super::{explain, values};
-use crate::keep::KeepError;
 use crate::keep::alerts::Settings;
 use crate::keep::home::Home;
+use crate::keep::{KeepError, tmux};
 use crate::os::say::{print, say};
 use crate::protocol::name::JobName;
 use crate::protocol::text::json;
@@ -122,6 +122,9 @@ enum Command {
     /// Print a process in the form of another keeper
     #[command(subcommand)]
     Export(export::Export),
+    /// What a tmux session is started with
+    #[command(hide = true)]
+    InTmux { name: JobName },
 }
 
 /// Processes by name, or all of them.
@@ -206,6 +209,10 @@ pub fn main() -> ExitCode {
         Command::Install(install) => install.run(&context),
         Command::Uninstall => install::uninstall(&context),
         Command::Export(what) => export::run(&context, &what),
+        Command::InTmux { name } => match tmux::carry_out(&context.home, &name) {
+            Ok(never) => match never {},
+            Err(error) => Err(error),
+        },
     };
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
 }

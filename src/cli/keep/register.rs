@@ -228,7 +228,7 @@ impl Register {
             pre_restart: self.pre_restart,
             tmux: self.tmux,
             cwd: Some(there.to_string_lossy().into_owned()),
-            recorded_env: recorded(),
+            recorded_env: recorded(self.tmux),
             env_file: self.env_file,
             env: variables(&self.env)?,
             ..defaults
@@ -238,9 +238,10 @@ impl Register {
     }
 }
 
-fn recorded() -> BTreeMap<String, String> {
+/// With tmux also where its server is: cron would find another one.
+fn recorded(tmux: bool) -> BTreeMap<String, String> {
     let pair = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
-    RECORDED.into_iter().filter_map(pair).collect()
+    RECORDED.into_iter().chain(tmux.then_some("TMUX_TMPDIR")).filter_map(pair).collect()
 }
 
 fn variables(given: &[String]) -> Result<BTreeMap<String, String>, String> {
