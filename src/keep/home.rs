@@ -59,6 +59,14 @@ impl Home {
         Ok(MonitorDir::create(&self.beside.path().join("alerts"))?)
     }
 
+    /// Where alerts wait for the alert command, one file each. No process has such a name.
+    ///
+    /// # Errors
+    /// If it cannot be made, or is refused.
+    pub fn queue(&self) -> Result<MonitorDir, KeepError> {
+        Ok(MonitorDir::create(&self.state.path().join(".queue"))?)
+    }
+
     /// The ledger of a process.
     #[must_use]
     pub fn ledger(&self, name: &JobName) -> PathBuf {
@@ -81,6 +89,30 @@ impl Home {
     #[must_use]
     pub fn keeper_lock(&self) -> PathBuf {
         self.state.path().join(".keeper.lock")
+    }
+
+    /// The lock that is held while alerts are delivered, or removed.
+    #[must_use]
+    pub fn alerts_lock(&self) -> PathBuf {
+        self.state.path().join(".alerts.lock")
+    }
+
+    /// The lock of the one who takes alerts.
+    #[must_use]
+    pub fn taking_lock(&self) -> PathBuf {
+        self.state.path().join(".taking.lock")
+    }
+
+    /// The lock of the one who runs the alert command.
+    #[must_use]
+    pub fn send_lock(&self) -> PathBuf {
+        self.state.path().join(".send.lock")
+    }
+
+    /// When alerts that belong to no process were raised last.
+    #[must_use]
+    pub fn told(&self) -> PathBuf {
+        self.state.path().join(".told.json")
     }
 
     /// What happened, newest last.

@@ -15,7 +15,7 @@
 use super::alerts::Settings;
 use super::check::{Next, check};
 use super::home::Home;
-use super::{KeepError, alerts, events, ledger, look, order, pass, registry};
+use super::{KeepError, alerts, events, ledger, look, order, pass, registry, send};
 use crate::os::bell::{Bell, Ringer, bell};
 use crate::os::dir::mtime_of;
 use crate::os::lock::{Locked, lock};
@@ -162,7 +162,11 @@ impl<'a> Keeper<'a> {
             match wake {
                 Wake::Changed => changed = true,
                 Wake::Checked(name, how) => self.checked(&name, how),
-                Wake::Sent(again) => self.next_send = again.map(|again| Instant::now() + again),
+                Wake::Sent(again) => {
+                    // A check that ended meanwhile may have left more.
+                    let again = again.map(|again| Instant::now() + again);
+                    self.next_send = self.next_send.into_iter().chain(again).min();
+                }
             }
         }
         if changed {
@@ -180,6 +184,7 @@ impl<'a> Keeper<'a> {
         }
         if now >= self.next_pass {
             self.next_pass = now + self.every;
+            self.next_send.get_or_insert(now); // what others left in the queue
             match pass::needing(self.home, &self.registry) {
                 Ok(todo) => todo.iter().for_each(|(name, _)| self.begin(name)),
                 Err(error) => say(format!("sentinel-keep: {error}")),
@@ -199,6 +204,7 @@ impl<'a> Keeper<'a> {
         }
         let changed = self.registry_mtime != mtime;
         self.registry_mtime = mtime;
+        self.next_send.get_or_insert_with(Instant::now);
         match registry::load(self.home) {
             Ok(registry) => self.registry = registry,
             Err(error) if changed => {
@@ -341,7 +347,7 @@ impl<'a> Keeper<'a> {
         }
         let (home, settings, ringer) =
             (self.home.clone(), self.settings.clone(), self.ringer.clone());
-        std::thread::spawn(move || ringer.ring(Wake::Sent(alerts::send(&home, &settings))));
+        std::thread::spawn(move || ringer.ring(Wake::Sent(send::send(&home, &settings))));
     }
 }
 

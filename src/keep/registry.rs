@@ -73,11 +73,32 @@ pub fn edit(
 /// # Errors
 /// If it cannot be written; what was there stays.
 pub fn replace(dir: &MonitorDir, path: &Path, bytes: &[u8]) -> Result<(), DirError> {
-    let draft = Draft::begin(dir, path)?;
-    let written = draft.write(bytes).and_then(|()| sync(&[&draft])).and_then(|()| draft.publish());
-    if let Err(error) = written {
-        draft.discard();
+    replace_all(&[(dir, path, bytes)])
+}
+
+/// [`replace`] for several files, in this order and for hardly more than the price of one: the disk
+/// is waited for once for their contents, and once for their names.
+///
+/// # Errors
+/// If one cannot be written: then it and those after it are as they were.
+pub fn replace_all(files: &[(&MonitorDir, &Path, &[u8])]) -> Result<(), DirError> {
+    let mut drafts = Vec::new();
+    if let Err(error) = publish(files, &mut drafts) {
+        drafts.iter().for_each(Draft::discard);
         return Err(error);
     }
-    sync_dir(dir)
+    let mut dirs: Vec<&MonitorDir> = files.iter().map(|(dir, ..)| *dir).collect();
+    dirs.dedup_by_key(|dir| dir.path());
+    dirs.into_iter().try_for_each(sync_dir)
+}
+
+fn publish(files: &[(&MonitorDir, &Path, &[u8])], drafts: &mut Vec<Draft>) -> Result<(), DirError> {
+    for (dir, path, bytes) in files {
+        let draft = Draft::begin(dir, path)?;
+        let written = draft.write(bytes);
+        drafts.push(draft);
+        written?;
+    }
+    sync(&drafts.iter().collect::<Vec<_>>())?;
+    drafts.iter().try_for_each(Draft::publish)
 }

@@ -4,6 +4,7 @@
 //! a platform cannot know something it says "unknown", and unknown is never taken for dead.
 
 pub mod say;
+pub mod out;
 pub mod clock;
 pub mod bell;
 pub mod patience;

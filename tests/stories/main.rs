@@ -24,6 +24,7 @@ mod evidence;
 mod hostile;
 mod hygiene;
 mod interop;
+mod keep_alerts;
 mod killed_at_every_step;
 mod limits;
 mod lost;

@@ -69,7 +69,7 @@ impl Install {
             registry: context.home.registry().to_owned(),
             standard: is_standard(context),
             alert_cmd: context.settings.command.clone(),
-            seed_flags: context.settings.seed_flags,
+            seed_flags: context.settings.seed_flags.clone(),
             every: self.every,
             environment: CARRIED.into_iter().filter_map(carried).collect(),
         })

@@ -10,11 +10,12 @@ mod doctor;
 mod install;
 mod export;
 mod completions;
+mod alerts;
 
 use super::{explain, values};
 use crate::keep::alerts::Settings;
 use crate::keep::home::Home;
-use crate::keep::{KeepError, tmux};
+use crate::keep::{KeepError, send, tmux};
 use crate::os::say::{print, say};
 use crate::protocol::name::JobName;
 use crate::protocol::text::json;
@@ -53,9 +54,12 @@ pub struct Args {
     #[arg(long, global = true, value_name = "CMD")]
     alert_cmd: Option<String>,
 
-    /// Also write /tmp/process_monitor_alert.flag and .txt
-    #[arg(long, global = true)]
-    seed_flags: bool,
+    /// Also write process_monitor_alert.flag and .txt in /tmp, or in DIR
+    #[arg(
+        long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true,
+        default_missing_value = "/tmp"
+    )]
+    seed_flags: Option<PathBuf>,
 
     #[command(subcommand)]
     command: Called,
@@ -122,9 +126,31 @@ enum Command {
     /// Print a process in the form of another keeper
     #[command(subcommand)]
     Export(export::Export),
+    /// Alerts that nobody has taken, the oldest first
+    Alerts {
+        /// Take them: printed, they are removed, alert.flag and alert.txt, too
+        #[arg(long)]
+        take: bool,
+    },
     /// What a tmux session is started with
     #[command(hide = true)]
     InTmux { name: JobName },
+}
+
+impl Command {
+    /// How long alerts that it raised are sent after it; `None`: it raises none, or sends them
+    /// itself.
+    fn sends_for(&self) -> Option<Duration> {
+        match self {
+            // One try: somebody is waiting.
+            Self::Start(_)
+            | Self::Stop(_)
+            | Self::Restart(_)
+            | Self::Deregister(_)
+            | Self::Adopt { .. } => Some(Duration::ZERO),
+            _ => None,
+        }
+    }
 }
 
 /// Processes by name, or all of them.
@@ -194,8 +220,10 @@ pub fn main() -> ExitCode {
     let variable = || std::env::var("SENTINEL_ALERT_CMD").ok();
     let alert_command =
         args.alert_cmd.or_else(variable).filter(|command| !command.trim().is_empty());
-    let settings = Settings { command: alert_command, seed_flags: args.seed_flags };
+    let seed_flags = args.seed_flags.map(|dir| std::path::absolute(&dir).unwrap_or(dir));
+    let settings = Settings { command: alert_command, seed_flags };
     let context = Context { home, settings, json: args.json };
+    let sends = command.sends_for();
     let code = match command {
         Command::Register(register) => register.run(&context),
         Command::Deregister(names) => act::deregister(&context, &names),
@@ -213,7 +241,11 @@ pub fn main() -> ExitCode {
             Ok(never) => match never {},
             Err(error) => Err(error),
         },
+        Command::Alerts { take } => alerts::run(&context, take),
     };
+    if let Some(most) = sends {
+        send::send_all(&context.home, &context.settings, most);
+    }
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
 }
 

@@ -212,7 +212,7 @@ mod tests {
             registry: registry.into(),
             standard: false,
             alert_cmd: None,
-            seed_flags: false,
+            seed_flags: None,
             every: Duration::from_secs(every),
             environment: vec![("PATH".to_owned(), OsString::from("/bin:/usr/bin"))],
         }
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_line() {
-        let plain = Order { seed_flags: true, ..order("/r.json", 300) };
+        let plain = Order { seed_flags: Some("/tmp".into()), ..order("/r.json", 300) };
         let text = String::from_utf8(line(&plain).unwrap()).unwrap();
         let expected = "*/5 * * * * /usr/bin/env PATH=/bin:/usr/bin /usr/bin/sentinel-keep --registry /r.json --seed-flags healthcheck >/dev/null # sentinel-keep: /r.json\n";
         assert_eq!(text, expected);

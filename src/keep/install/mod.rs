@@ -26,7 +26,7 @@ pub struct Order {
     /// Run with each alert.
     pub alert_cmd: Option<String>,
     /// See `--seed-flags`.
-    pub seed_flags: bool,
+    pub seed_flags: Option<PathBuf>,
     /// Time between two looks.
     pub every: Duration,
     /// See [`CARRIED`].
@@ -41,8 +41,12 @@ impl Order {
         if let Some(command) = &self.alert_cmd {
             all.extend(["--alert-cmd".into(), command.into()]);
         }
-        if self.seed_flags {
-            all.push("--seed-flags".into());
+        match &self.seed_flags {
+            Some(dir) if dir == Path::new("/tmp") => all.push("--seed-flags".into()),
+            Some(dir) => {
+                all.push([OsStr::new("--seed-flags="), dir.as_os_str()].into_iter().collect());
+            }
+            None => {}
         }
         all.push("healthcheck".into());
         all

@@ -219,7 +219,7 @@ mod tests {
             registry: "/home/me/50% $x/r.json".into(),
             standard: false,
             alert_cmd: Some("mail -s \"$SUBJECT\" me".into()),
-            seed_flags: false,
+            seed_flags: None,
             every: Duration::from_mins(5),
             environment: vec![("PATH".to_owned(), "/a b:/bin".into())],
         }
