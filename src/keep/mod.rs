@@ -39,6 +39,7 @@ pub mod doctor;
 pub mod unit;
 pub mod install;
 pub mod export;
+pub mod follow;
 
 use crate::os::dir::DirError;
 use crate::protocol::registry::{BadEntry, BadRegistry};

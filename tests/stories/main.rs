@@ -25,6 +25,7 @@ mod hostile;
 mod hygiene;
 mod interop;
 mod keep_alerts;
+mod keep_logs;
 mod killed_at_every_step;
 mod limits;
 mod lost;

@@ -11,6 +11,7 @@ mod install;
 mod export;
 mod completions;
 mod alerts;
+mod follow;
 
 use super::{explain, values};
 use crate::keep::alerts::Settings;
@@ -132,6 +133,18 @@ enum Command {
         #[arg(long)]
         take: bool,
     },
+    /// What happened to the processes, a JSON object a line [-n default: all that is kept]
+    Events {
+        #[command(flatten)]
+        extent: follow::Extent,
+    },
+    /// The log of a process, as it wrote it [-n default: 20]
+    Logs {
+        /// Its name
+        name: JobName,
+        #[command(flatten)]
+        extent: follow::Extent,
+    },
     /// What a tmux session is started with
     #[command(hide = true)]
     InTmux { name: JobName },
@@ -242,6 +255,8 @@ pub fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Alerts { take } => alerts::run(&context, take),
+        Command::Events { extent } => follow::events(&context.home, extent),
+        Command::Logs { name, extent } => follow::logs(&context, &name, extent),
     };
     if let Some(most) = sends {
         send::send_all(&context.home, &context.settings, most);
