@@ -24,6 +24,7 @@ mod evidence;
 mod hostile;
 mod hygiene;
 mod interop;
+mod keep_alert_examples;
 mod keep_alerts;
 mod keep_logs;
 mod killed_at_every_step;
