@@ -27,6 +27,8 @@ mod interop;
 mod keep_alert_examples;
 mod keep_alerts;
 mod keep_logs;
+mod keep_install;
+mod keep_tmux;
 mod killed_at_every_step;
 mod limits;
 mod lost;

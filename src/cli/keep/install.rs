@@ -39,11 +39,11 @@ impl Install {
         let desk = desk();
         let every = human(order.every);
         if by_systemd {
-            let paths = systemd::install(&order)?;
+            let [_, timer] = systemd::install(&order)?;
             // One net is enough. Where there is no cron, there is nothing of ours in it.
             let _ = cron::uninstall(&order.registry, desk.as_ref());
-            let timer = paths.last().map(|path| path.display().to_string()).unwrap_or_default();
-            context.tell("systemd", "installed", &format!("every {every}: {timer}"));
+            let detail = format!("every {every}: {}", timer.display());
+            context.tell("systemd", "installed", &detail);
             if !systemd::lingers() {
                 say(
                     "sentinel-keep: linger is off: the timer stops when you log out, and does not start with the machine; turn it on with: loginctl enable-linger",

@@ -144,7 +144,7 @@ fn is_ours(path: &Path, registry: &Path) -> bool {
 ///
 /// # Errors
 /// If a file of somebody else's is in the way, or the manager refuses.
-pub fn install(order: &Order) -> Result<Vec<PathBuf>, KeepError> {
+pub fn install(order: &Order) -> Result<[PathBuf; 2], KeepError> {
     let fail = |why: String| KeepError::Undone { what: "install the timer".into(), why };
     let texts =
         [("service", service(order).map_err(fail)?), ("timer", timer(order).map_err(fail)?)];
@@ -154,22 +154,21 @@ pub fn install(order: &Order) -> Result<Vec<PathBuf>, KeepError> {
     answers().map_err(|why| {
         fail(format!("{why}; start it with loginctl enable-linger, or use --cron"))
     })?;
-    let mut paths = Vec::new();
-    for (suffix, text) in texts {
-        let path = dir.path().join(format!("{name}.{suffix}"));
-        if path.exists() && !is_ours(&path, &order.registry) {
-            let why = format!("{} is not ours: move it out of the way", path.display());
-            return Err(fail(why));
-        }
-        replace(&dir, &path, text.as_bytes())?;
-        paths.push(path);
+    let path = |suffix: &str| dir.path().join(format!("{name}.{suffix}"));
+    let units = texts.map(|(suffix, text)| (path(suffix), text));
+    let strange = |(path, _): &&(PathBuf, String)| path.exists() && !is_ours(path, &order.registry);
+    if let Some((path, _)) = units.iter().find(strange) {
+        return Err(fail(format!("{} is not ours: move it out of the way", path.display())));
+    }
+    for (path, text) in &units {
+        replace(&dir, path, text.as_bytes())?;
     }
     let timer = format!("{name}.timer");
     systemctl(&["daemon-reload"]).map_err(fail)?;
     systemctl(&["enable", &timer]).map_err(fail)?;
     // A timer that runs already has its old interval until it is started anew.
     systemctl(&["restart", &timer]).map_err(fail)?;
-    Ok(paths)
+    Ok(units.map(|(path, _)| path))
 }
 
 /// Stops the timer and removes both units. Returns whether there were any.
@@ -186,7 +185,7 @@ pub fn uninstall(registry: &Path, standard: bool) -> Result<bool, KeepError> {
         return Ok(false);
     }
     // A manager that does not run has no timer, and only the link is left to be removed.
-    let stopped = systemctl(&["disable", "--now", &timer]);
+    let _ = systemctl(&["disable", "--now", &timer]);
     let link = dir.join("timers.target.wants").join(&timer);
     for path in ours.into_iter().chain([&link]) {
         match fs::remove_file(path) {
@@ -199,12 +198,12 @@ pub fn uninstall(registry: &Path, standard: bool) -> Result<bool, KeepError> {
             _ => {}
         }
     }
-    if stopped.is_ok() {
-        let fail = |why| KeepError::Undone { what: "reload the units".into(), why };
+    if answers().is_ok() {
+        let fail = |why| KeepError::Undone { what: "uninstall the timer".into(), why };
         systemctl(&["daemon-reload"]).map_err(fail)?;
-    } else if answers().is_ok() {
-        let fail = |why| KeepError::Undone { what: "stop the timer".into(), why };
-        return stopped.map_err(fail).map(|()| true);
+        if systemctl(&["is-active", &timer]).is_ok() {
+            return Err(fail(format!("it runs still; stop it: systemctl --user stop {timer}")));
+        }
     }
     Ok(true)
 }
