@@ -6,6 +6,7 @@ use crate::decide::restart::{Policy, backoff};
 use crate::protocol::evidence::BeatOn;
 use crate::protocol::name::JobName;
 use crate::protocol::registry::{GRACE, Process};
+use crate::protocol::text::one_line;
 use crate::protocol::time::human;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -28,91 +29,90 @@ pub fn systemd(
 ) -> Result<String, String> {
     let (settings, by_env) = variables(process);
     let command = command_line(home, (name, process), wrapper, &by_env)?;
-    let sections = [
-        head(home, name, process),
-        format!("[Unit]\n{}", unit_section(name, process)),
-        format!("[Service]\n{}", service_section(process, &settings, &command)?),
-        "[Install]\nWantedBy=default.target\n".to_owned(),
+    let mut lines = head(home, name, process);
+    lines.extend(["", "[Unit]"].map(str::to_owned));
+    lines.extend(unit_section(name, process));
+    lines.extend(["", "[Service]", "Type=notify", "NotifyAccess=main"].map(str::to_owned));
+    lines.extend(place(process)?);
+    lines.extend(settings);
+    lines.extend(commands(process, &command));
+    lines.extend(times(process)?);
+    lines.extend(restarts(process));
+    lines.extend(["", "[Install]", "WantedBy=default.target", ""].map(str::to_owned));
+    Ok(lines.join("\n"))
+}
+
+fn head(home: &Home, name: &JobName, process: &Process) -> Vec<String> {
+    let shown = |path: &Path| one_line(&shell_words::quote(&path.to_string_lossy()));
+    let keep = format!("sentinel-keep --registry {}", shown(home.registry()));
+    let unit = format!("sentinel-{name}.service");
+    let mut lines = vec![
+        format!("# From now on systemd keeps {name}, and sentinel-keep does not: two keepers would fight."),
+        "#".to_owned(),
+        "#   mkdir -p ~/.config/systemd/user".to_owned(),
+        format!("#   {keep} export systemd {name} > ~/.config/systemd/user/{unit}"),
+        format!("#   {keep} deregister {name}"),
+        "#   systemctl --user daemon-reload".to_owned(),
+        format!("#   systemctl --user enable --now {unit}"),
+        "#   loginctl enable-linger          # it starts with the machine, and outlives your logout".to_owned(),
+        "#".to_owned(),
+        format!("# Its files stay where they were: sentinel-watch --dir {} {name}", shown(&home.jobs())),
     ];
-    Ok(sections.join("\n"))
-}
-
-fn head(home: &Home, name: &JobName, process: &Process) -> String {
-    let registry = shell_words::quote(&home.registry().to_string_lossy()).into_owned();
-    let registry = crate::protocol::text::one_line(&registry);
-    let mut text = format!(
-        "# From now on systemd keeps {name}, and sentinel-keep does not: two keepers would fight.
-#
-#   mkdir -p ~/.config/systemd/user
-#   sentinel-keep --registry {registry} export systemd {name} > ~/.config/systemd/user/sentinel-{name}.service
-#   sentinel-keep --registry {registry} deregister {name}
-#   systemctl --user daemon-reload
-#   systemctl --user enable --now sentinel-{name}.service
-#   loginctl enable-linger          # it starts with the machine, and outlives your logout
-#
-# Its files stay where they were: sentinel-watch --dir {} {name}
-",
-        crate::protocol::text::one_line(&home.jobs().to_string_lossy())
-    );
     if process.tmux {
-        text += "# It does not run in tmux: systemd gives it no terminal.\n";
+        lines.push("# It does not run in tmux: systemd gives it no terminal.".to_owned());
     }
-    text
+    lines
 }
 
-fn unit_section(name: &JobName, process: &Process) -> String {
-    let mut text = format!("Description={name}: {}\n", unit::prose(&process.command));
-    if !process.after.is_empty() {
-        let units = process.after.iter().map(|other| format!("sentinel-{other}.service"));
-        let units: Vec<String> = units.collect();
-        text += &format!("Wants={0}\nAfter={0}\n", units.join(" "));
-    }
+fn unit_section(name: &JobName, process: &Process) -> Vec<String> {
+    let mut lines = vec![format!("Description={name}: {}", unit::prose(&process.command))];
+    let after = process.after.iter().map(|other| format!("After=sentinel-{other}.service"));
+    lines.extend(after);
     // The first start counts here, too.
-    text += &format!(
-        "StartLimitIntervalSec=600\nStartLimitBurst={}\n",
-        process.max_restarts.saturating_add(1)
-    );
-    text
+    let starts = process.max_restarts.saturating_add(1);
+    lines.extend(["StartLimitIntervalSec=600".to_owned(), format!("StartLimitBurst={starts}")]);
+    lines
 }
 
-fn service_section(
-    process: &Process,
-    settings: &[String],
-    command: &str,
-) -> Result<String, String> {
-    let rhythm = process.rhythm()?;
-    let grace = Duration::from(process.grace.unwrap_or(GRACE));
-    let mut text = String::from("Type=notify\nNotifyAccess=main\n");
+fn place(process: &Process) -> Result<Vec<String>, String> {
+    let mut lines = Vec::new();
     if let Some(cwd) = &process.cwd {
-        text += &format!("WorkingDirectory={}\n", unit::path(cwd)?);
-    }
-    for setting in settings {
-        text += &format!("{setting}\n");
+        lines.push(format!("WorkingDirectory={}", unit::path(cwd)?));
     }
     if let Some(file) = &process.env_file {
         let path = Path::new(process.cwd.as_deref().unwrap_or_default()).join(file);
-        text += &format!("EnvironmentFile={}\n", unit::no_pattern(&path.to_string_lossy())?);
+        lines.push(format!("EnvironmentFile={}", unit::no_pattern(&path.to_string_lossy())?));
     }
-    if let Some(command) = &process.pre_restart {
-        text += "# Before the first start as well: systemd makes no difference.\n";
-        text += &format!("ExecStartPre=/bin/sh -c {}\n", unit::word(command));
+    Ok(lines)
+}
+
+fn commands(process: &Process, command: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(before) = &process.pre_restart {
+        lines.push("# Before the first start as well: systemd makes no difference.".to_owned());
+        lines.push(format!("ExecStartPre=/bin/sh -c {}", unit::word(before)));
     }
-    text += &format!("ExecStart={command}\n");
-    text += &format!("TimeoutStartSec={}\n", start_limit(process));
-    text += &format!(
-        "# sentinel-run sends WATCHDOG=1 with each beat, and ends what has had none for {} itself, as
-# hung. This is for a sentinel-run that can do nothing any more.
-WatchdogSec={}\nWatchdogSignal=SIGKILL\n",
-        human(rhythm.stale),
-        span(rhythm.stale + rhythm.interval + SLACK)
-    );
-    text += &restarts(process);
-    text += &format!(
-        "# TERM to sentinel-run, which ends its tree within {}.\nKillMode=mixed\nTimeoutStopSec={}\n",
-        human(grace),
-        span(grace + SLACK + SLACK)
-    );
-    Ok(text)
+    lines.push(format!("ExecStart={command}"));
+    lines
+}
+
+fn times(process: &Process) -> Result<Vec<String>, String> {
+    let rhythm = process.rhythm()?;
+    let grace = Duration::from(process.grace.unwrap_or(GRACE));
+    Ok(vec![
+        format!("TimeoutStartSec={}", start_limit(process)),
+        format!(
+            "# sentinel-run sends WATCHDOG=1 with each beat, and ends what has had none for {} itself,",
+            human(rhythm.stale)
+        ),
+        "# as hung. This is for a sentinel-run that can do nothing any more.".to_owned(),
+        format!("WatchdogSec={}", span(rhythm.stale + rhythm.interval + SLACK)),
+        "WatchdogSignal=SIGKILL".to_owned(),
+        format!("# TERM to sentinel-run, which ends its tree within {}.", human(grace)),
+        "KillMode=mixed".to_owned(),
+        format!("TimeoutStopSec={}", span(grace + SLACK + SLACK)),
+        "SuccessExitStatus=143".to_owned(),
+    ])
 }
 
 /// What systemd sets, and what has to be set by env(1): what systemd cannot say, and what is to win
@@ -141,7 +141,7 @@ fn command_line(
     if by_env.is_empty() {
         words.push(unit::program(wrapper)?);
     } else {
-        words.push("/usr/bin/env".to_owned());
+        words.extend(["/usr/bin/env", "--"].map(str::to_owned));
         words.extend(by_env.iter().map(unit::word));
         words.push(unit::program(wrapper)?);
     }
@@ -165,27 +165,23 @@ fn start_limit(process: &Process) -> String {
     }
 }
 
-fn restarts(process: &Process) -> String {
+fn restarts(process: &Process) -> Vec<String> {
     if !process.auto_restart || process.max_restarts == 0 {
-        return "Restart=no\n".to_owned();
+        return vec!["Restart=no".to_owned()];
     }
-    let mut text = String::new();
-    let when = match process.duration() {
-        _ if process.completes => "on-failure",
-        Some(_) => {
-            text += "# systemd cannot tell an exit code 0 that came too early.\n";
-            "on-failure"
-        }
-        None => "always",
-    };
-    text += &format!(
-        "Restart={when}\n# A sentinel-run that somebody sent a TERM (143) was ended as it should be, but not by systemd.\nSuccessExitStatus=143\nRestartForceExitStatus=143\n"
-    );
-    text += &format!(
-        "# Always the same: the mean of the growing ones.\nRestartSec={}\n",
-        span(mean(process))
-    );
-    text
+    let mut lines = Vec::new();
+    if process.duration().is_some() && !process.completes {
+        lines.push("# systemd cannot tell an exit code 0 that came too early.".to_owned());
+    }
+    let ends = process.completes || process.duration().is_some();
+    lines.extend([
+        format!("Restart={}", if ends { "on-failure" } else { "always" }),
+        "# A TERM that was not systemd's is a death like any other.".to_owned(),
+        "RestartForceExitStatus=143".to_owned(),
+        "# Always the same: the mean of the growing ones.".to_owned(),
+        format!("RestartSec={}", span(mean(process))),
+    ]);
+    lines
 }
 
 /// The mean of the times before the restarts that are allowed in a row.
@@ -252,11 +248,11 @@ mod tests {
         };
         let text = export(&process);
         assert!(text.contains("\nEnvironment=PATH=/bin\nEnvironment=\"A=$1\"\n"), "{text}");
-        assert!(text.contains("ExecStart=/usr/bin/env B-C=x /"), "{text}");
+        assert!(text.contains("ExecStart=/usr/bin/env -- B-C=x /"), "{text}");
         assert!(text.contains("\nWorkingDirectory=/srv/50%% off\n"), "{text}");
         assert!(!text.contains("--cwd"), "{text}");
         let text = export(&Process { env_file: Some("a[1].env".into()), ..process });
-        assert!(text.contains("ExecStart=/usr/bin/env \"A=$$1\" B-C=x /"), "{text}");
+        assert!(text.contains("ExecStart=/usr/bin/env -- \"A=$$1\" B-C=x /"), "{text}");
         assert!(text.contains("\nEnvironmentFile=/srv/50%% off/a\\[1].env\n"), "{text}");
     }
 }

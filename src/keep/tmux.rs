@@ -114,7 +114,7 @@ pub fn start(
     let said = clean(&said);
     let last = said.lines().rfind(|line| !line.trim().is_empty());
     let nothing = || {
-        format!("nothing came up in the tmux session {0}; see tmux attach -t {0}", session.session)
+        format!("nothing came up in the tmux session {0}; see tmux attach -t {0}", session.called)
     };
     Err(last.map_or_else(nothing, |line| line.trim_start_matches("sentinel-run: ").to_owned()))
 }
@@ -129,7 +129,7 @@ enum Owner {
 struct Session<'a> {
     home: &'a Home,
     name: &'a JobName,
-    session: String,
+    called: String,
     /// The session and no other whose name begins so.
     target: String,
     /// Where the server's socket is, if not where the caller's would be.
@@ -138,9 +138,9 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn of(home: &'a Home, name: &'a JobName, errand: &'a Errand) -> Self {
-        let session = session(name);
+        let called = session(name);
         let tmpdir = errand.environment.get(OsStr::new("TMUX_TMPDIR"));
-        Self { home, name, target: format!("={session}"), session, tmpdir }
+        Self { home, name, target: format!("={called}"), called, tmpdir }
     }
 
     /// The server that is there for everybody, wherever we are called from; its environment is the
@@ -208,9 +208,10 @@ impl<'a> Session<'a> {
     /// A session, or a window in the one that is there: people have others beside it.
     fn begin(&self, fresh: bool) -> Result<bounded::Answer, String> {
         let place = format!("{}:", self.target);
-        let mut words = match fresh {
-            true => vec!["new-session", "-s", &self.session],
-            false => vec!["new-window", "-t", &place],
+        let mut words = if fresh {
+            vec!["new-session", "-s", &self.called]
+        } else {
+            vec!["new-window", "-t", &place]
         };
         words.extend(["-d", "-P", "-F", "#{pane_pid}", "-n", self.name.as_str(), "-e"]);
         let mut all: Vec<OsString> = words.into_iter().map(OsString::from).collect();
@@ -240,7 +241,7 @@ impl<'a> Session<'a> {
     fn foreign(&self) -> String {
         format!(
             "there is a tmux session {0} already, and it is not of this process; rename it (tmux rename-session -t ={0} NAME) or end it (tmux kill-session -t ={0})",
-            self.session
+            self.called
         )
     }
 }

@@ -114,7 +114,7 @@ fn dry_run(context: &Context, order: &Order, by_systemd: bool) -> Result<u8, Kee
 }
 
 /// Takes away whatever was installed for this registry.
-pub fn uninstall(context: &Context) -> Result<u8, KeepError> {
+pub fn uninstall(context: &Context) -> u8 {
     let registry = context.home.registry();
     let mut worst = 0;
     match systemd::uninstall(registry, is_standard(context)) {
@@ -133,5 +133,5 @@ pub fn uninstall(context: &Context) -> Result<u8, KeepError> {
             worst = worst.max(context.fail("cron", &error));
         }
     }
-    Ok(worst)
+    worst
 }

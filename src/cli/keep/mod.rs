@@ -248,7 +248,7 @@ pub fn main() -> ExitCode {
         Command::Healthcheck { every } => healthcheck::run(&context, every),
         Command::Metrics(metrics) => metrics.run(&context),
         Command::Install(install) => install.run(&context),
-        Command::Uninstall => install::uninstall(&context),
+        Command::Uninstall => Ok(install::uninstall(&context)),
         Command::Export(what) => export::run(&context, &what),
         Command::InTmux { name } => match tmux::carry_out(&context.home, &name) {
             Ok(never) => match never {},

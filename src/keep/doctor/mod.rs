@@ -4,7 +4,7 @@
 //! mean. All are asked at once, so that the slowest of them bounds the whole; none leaves anything
 //! behind.
 
-mod systemd;
+pub(super) mod systemd;
 mod logout;
 mod cron;
 mod revival;

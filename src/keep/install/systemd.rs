@@ -1,9 +1,9 @@
 //! A service and a timer of the user's systemd.
 
 use super::{LIMIT, Order, short_name};
-use crate::keep::KeepError;
 use crate::keep::registry::replace;
 use crate::keep::unit;
+use crate::keep::{KeepError, doctor};
 use crate::os::bounded;
 use crate::os::dir::MonitorDir;
 use std::fs;
@@ -34,20 +34,23 @@ fn mark(registry: &Path) -> String {
 /// # Errors
 /// If systemd cannot run such a command.
 pub fn service(order: &Order) -> Result<String, String> {
-    let mut text = mark(&order.registry);
-    text +=
-        "# Written by `sentinel-keep install`, removed by `sentinel-keep uninstall`.\n\n[Unit]\n";
-    text += &format!("Description=Look after the processes of {}\n", title(order));
-    text +=
-        "# Any interval may be asked for.\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot\n";
-    for (name, value) in &order.environment {
-        text.extend(unit::variable(name, value).map(|line| line + "\n"));
-    }
-    text += &format!("ExecStart={}", unit::program(&order.program)?);
-    for argument in order.arguments() {
-        text += &format!(" {}", unit::word(argument));
-    }
-    text += "
+    let environment =
+        order.environment.iter().filter_map(|(name, value)| unit::variable(name, value));
+    let arguments = order.arguments();
+    let words = arguments.iter().map(unit::word);
+    let words: Vec<String> = [unit::program(&order.program)?].into_iter().chain(words).collect();
+    Ok(format!(
+        "{mark}# Written by `sentinel-keep install`, removed by `sentinel-keep uninstall`.
+
+[Unit]
+Description=Look after the processes of {title}
+# Any interval may be asked for.
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+{environment}
+ExecStart={command}
 # What it starts is to live on when this service ends; with any other mode systemd would end it too.
 KillMode=process
 # One of them that runs out of memory is no reason to end the one who restarts it.
@@ -56,8 +59,12 @@ OOMPolicy=continue
 TimeoutStartSec=infinity
 # What it did is in the events of the registry; what is wrong goes to the journal.
 StandardOutput=null
-";
-    Ok(text)
+",
+        mark = mark(&order.registry),
+        title = title(order),
+        environment = environment.collect::<Vec<String>>().join("\n"),
+        command = words.join(" "),
+    ))
 }
 
 /// The text of the timer.
@@ -102,8 +109,7 @@ fn title(order: &Order) -> String {
 /// Whether the user's manager starts with the machine and outlives every logout.
 #[must_use]
 pub fn lingers() -> bool {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
-    user.is_some_and(|user| Path::new("/var/lib/systemd/linger").join(user.name).exists())
+    doctor::systemd::lingers() == Some(true)
 }
 
 /// Whether the user's manager answers.
