@@ -2,6 +2,7 @@
 
 use super::attend::{self, Config};
 use super::launch::{Launch, Refused};
+use crate::os::usage::{Usage, of_tree};
 use crate::os::{clock, process};
 use crate::protocol::ledger::Adopted;
 use crate::protocol::registry::{GRACE, Process};
@@ -12,6 +13,12 @@ use std::time::Duration;
 #[must_use]
 pub fn lives(adopted: &Adopted) -> bool {
     adopted.boot_id == clock::boot_id() && process::find(adopted.pid, adopted.start).is_some()
+}
+
+/// What the adopted tree uses. Its CPU is that of its whole life, also from before it was adopted.
+#[must_use]
+pub fn usage(adopted: &Adopted) -> Option<Usage> {
+    of_tree(adopted.pid, adopted.start).filter(|_| adopted.boot_id == clock::boot_id())
 }
 
 /// Starts the stand-in.

@@ -4,7 +4,7 @@
 //! it has not dealt with yet: so nothing is counted twice, and nothing falls back when a run ends.
 
 use super::home::Home;
-use super::{KeepError, ledger, look};
+use super::{KeepError, adoption, ledger, look};
 use crate::decide::verdict::Verdict;
 use crate::os::usage::usage;
 use crate::protocol::alert::{Alert, Cause};
@@ -51,7 +51,7 @@ pub struct Numbers {
     pub uptime_total_s: f64,
     /// What its tree has in memory (PSS), if that can be seen.
     pub memory_bytes: Option<u64>,
-    /// CPU seconds it used, over all runs.
+    /// CPU seconds it used, over all runs but those it was adopted for.
     pub cpu_total_s: f64,
     /// Alerts nobody has taken.
     pub alerts: usize,
@@ -155,6 +155,10 @@ fn of(
         }
         (None, None) => 0.0,
     };
+    let memory = match &ledger.adopted {
+        Some(adopted) => usage.and_then(|_| adoption::usage(adopted)),
+        None => usage,
+    };
     let down = ledger.down_since.as_ref().map(|since| ledger::now().since(since).as_secs_f64());
     Ok(Numbers {
         name: name.to_string(),
@@ -168,7 +172,7 @@ fn of(
         last_failure_at: ledger.last_failure.as_ref().map(|failure| failure.at),
         uptime_s: run_s.filter(|_| up),
         uptime_total_s: ledger.uptime_s + run_s.unwrap_or_default(),
-        memory_bytes: usage.map(|usage| usage.memory),
+        memory_bytes: memory.map(|usage| usage.memory),
         cpu_total_s: ledger.cpu_s + cpu_s,
         failures: ledger.failures,
         alerts: 0,
@@ -305,7 +309,7 @@ const SINGLE: &[(Metric, Value)] = &[
     (
         counter(
             "sentinel_keep_cpu_seconds_total",
-            "CPU seconds of all its processes, over all runs. Of a run whose wrapper was killed nothing is known.",
+            "CPU seconds of all its processes, over all runs. Not known of a run whose wrapper was killed, or that was adopted.",
         ),
         |one| Some(one.cpu_total_s),
     ),

@@ -2,7 +2,7 @@
 
 use super::home::Home;
 use super::ledger::now;
-use super::{KeepError, ledger, look, order};
+use super::{KeepError, adoption, ledger, look, order};
 use crate::decide::verdict::Verdict;
 use crate::os::{clock, usage};
 use crate::protocol::heartbeat::Heartbeat;
@@ -175,7 +175,10 @@ fn one(
             _ => resting(&ledger, order::waits_for(home, registry, process)?),
         },
     };
-    let used = record.as_ref().and_then(usage::usage);
+    let used = record.as_ref().and_then(|record| match &ledger.adopted {
+        Some(adopted) => adoption::usage(adopted),
+        None => usage::usage(record),
+    });
     let uptime_s = report.filter(|_| running).and_then(|report| report.elapsed_s);
     let cpu_s = used.as_ref().map(|used| used.cpu_s);
     let now = now();
@@ -204,7 +207,10 @@ fn one(
         trouble: record.as_ref().and_then(|record| record.trouble.clone()),
         memory_bytes: used.as_ref().map(|used| used.memory),
         cpu_s,
-        cpu_percent: cpu_s.zip(uptime_s).map(|(cpu, up)| cpu / up.max(0.01) * 100.0),
+        cpu_percent: cpu_s
+            .filter(|_| ledger.adopted.is_none())
+            .zip(uptime_s)
+            .map(|(cpu, up)| cpu / up.max(0.01) * 100.0),
         command: process.command.clone(),
         log: home.jobs().join(format!("{name}.log")).display().to_string(),
         tmux: process.tmux.then(|| super::tmux::session(name)),

@@ -29,17 +29,29 @@ pub fn usage(record: &Heartbeat) -> Option<Usage> {
         return None;
     }
     let wrapper = claim::live_wrapper(record)?;
-    let mut tree = tree::with_the_dead(&wrapper, &probes(&wrapper, record));
+    let tree = tree::with_the_dead(&wrapper, &probes(&wrapper, record));
     // It may have ended meanwhile, and what was below it is not its tree any more.
     let wrapper = claim::live_wrapper(record)?;
-    let cpu_ticks = tree.iter().map(|stat| stat.cpu_ticks).sum();
-    tree.retain(Stat::lives);
-    Some(Usage {
-        memory: tree.iter().map(|stat| process::memory(stat.pid)).sum(),
-        cpu_s: seconds(cpu_ticks),
-        dead_cpu_s: seconds(wrapper.waited_ticks),
-        processes: tree.len(),
-    })
+    Some(Usage { dead_cpu_s: seconds(wrapper.waited_ticks), ..sum(&tree) })
+}
+
+/// Looks at a process and all below it; `None` if it has ended, or the platform does not tell.
+#[must_use]
+pub fn of_tree(pid: i32, start: u64) -> Option<Usage> {
+    let root = process::find(pid, start).filter(|_| cfg!(target_os = "linux"))?;
+    let mut tree = tree::with_the_dead(&root, &[]);
+    tree.push(process::find(pid, start)?);
+    Some(sum(&tree))
+}
+
+fn sum(tree: &[Stat]) -> Usage {
+    let living = tree.iter().filter(|stat| stat.lives());
+    Usage {
+        memory: living.clone().map(|stat| process::memory(stat.pid)).sum(),
+        cpu_s: seconds(tree.iter().map(|stat| stat.cpu_ticks).sum()),
+        dead_cpu_s: 0.0,
+        processes: living.count(),
+    }
 }
 
 /// The commands of its probes: children of the wrapper, and none of the job's.

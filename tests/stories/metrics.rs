@@ -184,3 +184,20 @@ fn metrics_go_into_no_other_thing_than_a_file() {
     assert_eq!(done.json()["totals"]["bad_entries"], json!(1));
     assert_eq!(done.json()["processes"][0]["name"], json!("good"));
 }
+
+#[test]
+fn the_memory_of_an_adopted_process_is_its_own() {
+    let scene = Scene::new();
+    let holds = r#"my $held = "x" x (40 << 20); open my $file, ">", "held"; sleep 3635"#;
+    let mut bot = scene.program("perl").args(["-e", holds]).start();
+    until("it holds its memory", || scene.path("held").exists());
+    scene.kept(&format!("adopt bot {}", bot.pid())).exits(0);
+    let memory =
+        until_some("its memory is told", || numbers(&scene, "bot")["memory_bytes"].as_u64());
+    assert!(memory > 40 << 20, "{memory}");
+    let status = scene.kept("--json status bot").exits(0).json();
+    assert!(status["memory_bytes"].as_u64().is_some_and(|told| told > 40 << 20), "{status}");
+    let stop = scene.keep("stop bot").start();
+    until("it has ended", || !bot.is_running());
+    stop.wait().exits(0);
+}
