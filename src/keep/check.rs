@@ -205,6 +205,7 @@ impl<'a> Case<'a> {
         self.ledger.run_id.clone_from(&run_id);
         self.ledger.replaced = None;
         self.ledger.refused = 0;
+        self.refused = None;
         self.write()?;
         let detail = format!("run {}", run_id.unwrap_or_default());
         events::tell(self.home, &Event::now(self.name.as_str(), what, detail));
@@ -293,11 +294,16 @@ impl<'a> Case<'a> {
 
     /// A run ended, and nobody has dealt with it.
     fn settle(&mut self, report: &Report) -> Result<(), KeepError> {
+        let record = look::heartbeat(self.home, self.name)
+            .filter(|record| Some(&record.run_id) == report.run_id.as_ref());
+        let executed = record.as_ref().is_none_or(|record| record.child_pid.is_some());
         if self.ledger.run_id != report.run_id && self.ledger.down_since.is_some() {
             // It was started again and died while nobody looked: that restart counts, too.
             let now = now();
             self.ledger.restarted(&now, WINDOW);
-            self.ledger.recovered(&now);
+            if executed {
+                self.ledger.recovered(&now);
+            }
         }
         let result = self.result(report);
         self.account(report, result.as_ref());
@@ -314,8 +320,6 @@ impl<'a> Case<'a> {
             adoption::end(&adopted, self.process);
         }
         let lasted = report.elapsed_s.and_then(seconds).unwrap_or_default();
-        let record = look::heartbeat(self.home, self.name)
-            .filter(|record| Some(&record.run_id) == report.run_id.as_ref());
         let rebooted = report.outcome == Some(Outcome::Lost)
             && record.is_some_and(|record| {
                 record.boot_id != clock::boot_id() && record.host == clock::host()
@@ -325,7 +329,11 @@ impl<'a> Case<'a> {
         let ended_at = result.as_ref().map_or_else(SystemTime::now, |result| result.ended_at);
         let now = now();
         let died = now.earlier(now.at.duration_since(ended_at).unwrap_or_default().min(DOWN));
-        let (cause, reason) = self.cause(&end, report, result.as_ref());
+        let (cause, reason) = match self.cause(&end, report, result.as_ref()) {
+            // Whoever started it may have been killed before it could say so: the record tells.
+            (Cause::Exit, reason) if !executed => (Cause::Start, reason),
+            known => known,
+        };
         let failure = Failure {
             at: ended_at,
             cause,
@@ -437,7 +445,6 @@ impl<'a> Case<'a> {
             _ if end.rebooted => Cause::Reboot,
             _ if told.starts_with("--max-") => Cause::Limit,
             Outcome::Success => Cause::Early,
-            Outcome::Failed if self.refused.is_some() => Cause::Start,
             Outcome::Failed if end.exit_code.is_some() => Cause::Exit,
             Outcome::Failed => Cause::Signal,
             Outcome::Hung => Cause::Hung,
