@@ -29,6 +29,8 @@ mod keep_alerts;
 mod keep_logs;
 mod keep_install;
 mod keep_tmux;
+mod keep_commands;
+mod keep_registry;
 mod killed_at_every_step;
 mod limits;
 mod lost;

@@ -250,6 +250,20 @@ impl Scene {
         self.wrapper(name)
     }
 
+    /// Kills the command of a running job, or its wrapper, and waits until there is no doubt that
+    /// it is over. Returns what was killed.
+    #[track_caller]
+    pub fn killed(&self, name: &str, which: &str) -> Process {
+        let record = self.heartbeat(name).expect("a heartbeat");
+        let pid = record[which].as_u64().and_then(|pid| u32::try_from(pid).ok());
+        let wrapper = self.wrapper(name);
+        let victim = Process::of(pid.expect("a PID")).expect("it is alive");
+        victim.signal(Signal::KILL);
+        victim.is_gone();
+        wrapper.is_gone();
+        victim
+    }
+
     /// Starts a job in the foreground and waits until its command runs.
     #[track_caller]
     pub fn up(&self, name: &str, line: &str) -> Running {
