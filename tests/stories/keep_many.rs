@@ -1,0 +1,55 @@
+//! Many registered processes: each command is one for all of them, and a look at them costs little.
+//!
+//! As many as `SENTINEL_MANY` says; the time of a healthcheck with nothing to do is printed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Map, json};
+
+use crate::scene::{Scene, until};
+
+#[test]
+fn many_processes_are_started_looked_at_mended_and_stopped_together() {
+    let many = std::env::var("SENTINEL_MANY").ok().and_then(|many| many.parse().ok()).unwrap_or(30);
+    let scene = Scene::new();
+    let entry = json!({"command": "exec sleep 3720", "restart_cooldown": 0});
+    let entries: Map<_, _> = (1..many).map(|n| (format!("bot{n}"), entry.clone())).collect();
+    fs::write(scene.registry(), serde_json::to_vec(&entries).unwrap()).unwrap();
+    scene.kept("register bot0 --restart-cooldown 0s -- sleep 3720").exits(0);
+    let text = fs::read_to_string(scene.registry()).unwrap();
+    assert_eq!(text.matches("\"command\"").count(), many, "one more loses none");
+
+    let started = scene.kept("start --all").exits(0);
+    assert_eq!(started.stdout.matches("started  bot").count(), many);
+    let runs = || scene.members_running("sleep 3720");
+    until("all of them run", || runs().len() == many);
+    let told = scene.kept("status --json").exits(0).json_lines();
+    assert_eq!(told.len(), many);
+    assert!(told.iter().all(|one| one["state"] == "running"), "{told:?}");
+    assert_eq!(scene.kept("status").exits(0).stdout.lines().count(), many + 1);
+
+    // What has nothing to do starts nothing and writes nothing.
+    let before = Scene::snapshot(&scene.path("state"));
+    let mut times: Vec<Duration> =
+        (0..5).map(|_| scene.kept("healthcheck").exits(0).took).collect();
+    assert!(Scene::snapshot(&scene.path("state")) == before);
+    times.sort();
+    let mut words = String::new();
+    let _ = write!(words, "a healthcheck of {many}: {:?}, at worst {:?}", times[2], times[4]);
+    println!("{words}");
+
+    for process in runs().iter().step_by(3) {
+        process.signal(rustix::process::Signal::KILL);
+    }
+    until("all of them run again", || {
+        scene.kept("healthcheck").exits(0);
+        runs().len() == many
+    });
+    assert_eq!(scene.alerts().len(), many.div_ceil(3), "an alert for each that died");
+    scene.kept("stop --all").exits(0);
+    scene.nothing_is_left();
+    scene.kept("healthcheck").exits(0);
+    scene.nothing_is_left();
+}
