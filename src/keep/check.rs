@@ -113,9 +113,10 @@ impl<'a> Case<'a> {
                 Phase::Stopped | Phase::Completed | Phase::Failed | Phase::GivenUp { .. },
                 verdict,
             ) if verdict != Verdict::Running => Ok(Some(Next::Rest)),
-            (Phase::Due { .. }, Verdict::Running)
+            (Phase::Due { .. }, _)
                 if self.ledger.replaced.is_some() && self.ledger.replaced == report.run_id =>
             {
+                // Be it running, or ended by whoever was cut short: nobody has to hear of it.
                 self.end_run()?;
                 Ok(None)
             }
