@@ -34,7 +34,7 @@ pub struct Register {
     text: Option<String>,
 
     /// How long it is expected to run, minutes; 0: for ever
-    #[arg(value_name = "DURATION_MIN", conflicts_with = "duration")]
+    #[arg(value_name = "DURATION_MIN", conflicts_with = "duration", value_parser = minutes)]
     duration_min: Option<f64>,
 
     /// A command and its arguments, executed without a shell
@@ -179,9 +179,6 @@ impl Register {
         };
         let duration_min = match (self.duration, self.duration_min) {
             (Some(duration), _) => Seconds(duration.as_secs_f64() / 60.0),
-            (None, Some(minutes)) if minutes < 0.0 || !minutes.is_finite() => {
-                return Err(format!("bad DURATION_MIN {minutes}: expected minutes, 0 for ever"));
-            }
             (None, minutes) => Seconds(minutes.unwrap_or(0.0)),
         };
         if let Some(why) = self.progress_file.as_deref().and_then(bad_pattern) {
@@ -236,6 +233,15 @@ impl Register {
         process.argv()?;
         Ok(process)
     }
+}
+
+/// What stands after a command: its time, unless somebody has left out the quotes around the command.
+fn minutes(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse::<f64>().ok();
+    number.filter(|number| number.is_finite() && *number >= 0.0).ok_or_else(|| {
+        "expected a number of minutes, 0 for ever; a command of several words stands in quotes, or after --"
+            .to_owned()
+    })
 }
 
 /// With tmux also where its server is: cron would find another one.
