@@ -5,7 +5,7 @@ use crate::keep::act::{self, Done};
 use crate::keep::adopt::{Description, describe, may_be_adopted};
 use crate::keep::alerts::Settings;
 use crate::keep::home::Home;
-use crate::keep::{KeepError, events, registry};
+use crate::keep::{KeepError, events, order, registry};
 use crate::os::clock::pause;
 use crate::os::say::say;
 use crate::protocol::event::{Event, What};
@@ -116,10 +116,13 @@ fn wait_for_others(context: &Context, registry: &Registry, mut waiting: Vec<JobN
     while !waiting.is_empty() {
         let late = Instant::now() >= deadline;
         waiting.retain(|name| {
-            let done = registry::process(&context.home, registry, name)
-                .and_then(|process| act::start(&context.home, (name, &process), &context.settings));
+            let mut promised = false;
+            let done = registry::process(&context.home, registry, name).and_then(|process| {
+                promised = order::is_promised(&context.home, &process);
+                act::start(&context.home, (name, &process), &context.settings)
+            });
             match done {
-                Ok(Done::Waits(_)) if !late => return true,
+                Ok(Done::Waits(_)) if !late && promised => return true,
                 Ok(done) => tell(context, name, &done),
                 Err(error) => worst = worst.max(context.fail(name.as_str(), &error)),
             }
