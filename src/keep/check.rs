@@ -394,10 +394,7 @@ impl<'a> Case<'a> {
             return Ok(());
         }
         *self.ledger.failures.entry(failure.cause).or_default() += 1;
-        let message = match failure.cause {
-            Cause::Start => format!("cannot be started: {}", failure.reason),
-            _ => format!("{} after {took}", failure.reason),
-        };
+        let message = failure.words();
         let run_id = failure.run_id.clone();
         let mut tell = vec![Event::now(&name, What::Died, message.clone())];
         match action {

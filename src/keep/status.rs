@@ -10,6 +10,7 @@ use crate::protocol::ledger::{Failure, Ledger, Phase};
 use crate::protocol::name::JobName;
 use crate::protocol::progress::Pace;
 use crate::protocol::registry::{Process, Registry};
+use crate::protocol::time::{human, seconds};
 use crate::watch::Report;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -172,6 +173,10 @@ fn one(
         Some(record) => health(process, record),
         None => match (&ledger.phase, report) {
             (Phase::Up, Some(report)) => (unseen(report), report.reason.clone()),
+            (Phase::Completed, Some(report)) => {
+                let took = report.elapsed_s.and_then(seconds);
+                (State::Completed, took.map(|took| format!("after {}", human(took))))
+            }
             _ => resting(&ledger, order::waits_for(home, registry, process)?),
         },
     };

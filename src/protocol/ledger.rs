@@ -5,7 +5,7 @@
 //! moment has either done nothing or left all that is needed to go on.
 
 use super::alert::{Alert, Cause};
-use super::time::as_rfc3339;
+use super::time::{as_rfc3339, human, seconds};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -140,6 +140,21 @@ pub struct Failure {
     pub run_id: Option<String>,
     /// Seconds it had run.
     pub lasted_s: f64,
+}
+
+impl Failure {
+    /// What happened, and how long it had run, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let took = human(seconds(self.lasted_s).unwrap_or_default());
+        match self.cause {
+            Cause::Start => format!("cannot be started: {}", self.reason),
+            Cause::Exit | Cause::Signal | Cause::Adopted if !self.reason.contains([':', ';']) => {
+                format!("{} after {took}", self.reason)
+            }
+            _ => format!("ended after {took}: {}", self.reason),
+        }
+    }
 }
 
 /// A process that was running before it was kept.

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::keep::status::{self, State, Status};
 use crate::keep::{KeepError, registry};
-use crate::os::say::print;
+use crate::os::say::{print, say};
 use crate::protocol::ledger::Failure;
 use crate::protocol::name::JobName;
 use crate::protocol::text::{cut, json, one_line};
@@ -36,7 +36,12 @@ pub fn run(context: &Context, name: Option<&JobName>) -> Result<u8, KeepError> {
         for status in &all {
             print(&in_full(status));
         }
-    } else if !all.is_empty() {
+    } else if all.is_empty() {
+        say(format!(
+            "sentinel-keep: nothing is registered in {}; register a process with: sentinel-keep register NAME COMMAND",
+            context.home.registry().display()
+        ));
+    } else {
         print(&table(&all));
     }
     let missed = match name {
@@ -79,7 +84,7 @@ fn row(status: &Status) -> [String; 9] {
         status.restarts.to_string(),
         or_dash(status.memory_bytes.map(size)),
         or_dash(status.cpu_percent.map(|percent| format!("{percent:.0}%"))),
-        or_dash(status.last_failure.as_ref().map(|failure| cut(&failed(failure), CELL))),
+        or_dash(status.last_failure.as_ref().map(failed)),
         or_dash(detail),
     ]
 }
@@ -107,7 +112,8 @@ fn doing(status: &Status) -> String {
 /// `exit code 1, 3m ago`.
 fn failed(failure: &Failure) -> String {
     let ago = SystemTime::now().duration_since(failure.at).unwrap_or_default();
-    format!("{}, {} ago", one_line(&failure.reason), roughly(ago))
+    let ago = format!(", {} ago", roughly(ago));
+    cut(&one_line(&failure.reason), CELL.saturating_sub(ago.len())) + &ago
 }
 
 /// One process, a line for each thing that is known of it.
@@ -120,10 +126,10 @@ fn in_full(status: &Status) -> String {
         (Some(pid), Some(child)) => Some(format!("{child} (wrapper {pid})")),
         (pid, _) => pid.map(|pid| format!("wrapper {pid}")),
     };
-    let failure = status.last_failure.as_ref().map(|failure| {
-        let lasted = human(seconds(failure.lasted_s).unwrap_or_default());
-        format!("{} after {lasted}, at {} ({})", failure.reason, rfc3339(failure.at), failure.cause)
-    });
+    let failure = status
+        .last_failure
+        .as_ref()
+        .map(|failure| format!("{} ({}, {})", failure.words(), failure.cause, rfc3339(failure.at)));
     let causes: Vec<String> =
         status.failures.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
     let facts = [
