@@ -233,6 +233,29 @@ fn a_command_that_hangs_is_ended_and_keeps_no_restart() {
 }
 
 #[test]
+fn a_keeper_that_stays_sends_at_once() {
+    let scene = Scene::new();
+    let keeper = scene.keep("healthcheck --every 1h");
+    let _keeper = keeper.env("SENTINEL_ALERT_CMD", "cat >>sent").start();
+    let sent = || {
+        let text = fs::read_to_string(scene.path("sent")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    scene.kept("register bot '[ -e go ] && exec sleep 600; : >go; exit 3'").exits(0);
+    scene.kept("start bot").exits(0);
+    until("its death is sent", || sent().len() == 1);
+    assert_eq!(sent()[0]["cause"], "exit");
+    let good = fs::read_to_string(scene.registry()).unwrap();
+    fs::write(scene.registry(), good.replacen('{', r#"{"odd": {"command": 5}, "#, 1)).unwrap();
+    until("a bad entry is sent", || sent().len() == 2);
+    assert_eq!((&sent()[1]["name"], &sent()[1]["cause"]), (&json!("odd"), &json!("registry")));
+    // What the keeper told, a healthcheck does not tell again.
+    scene.kept("healthcheck").exits(2);
+    assert_eq!(scene.alerts().len(), 2);
+    scene.kept("stop bot").exits(0);
+}
+
+#[test]
 fn a_sender_that_is_killed_loses_no_alert() {
     let scene = Scene::new();
     have_died(&scene, &[("bot", "'exit 3'")]);
