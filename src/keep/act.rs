@@ -4,14 +4,15 @@ use super::KeepError;
 use super::alerts::Settings;
 use super::check::{Case, Next};
 use super::home::Home;
-use super::ledger::{hold, now};
-use super::{adoption, events, look};
+use super::ledger::now;
+use super::{adoption, events, look, remnant};
 use crate::decide::verdict::Verdict;
 use crate::os::clock;
 use crate::os::process::Stat;
 use crate::protocol::event::{Event, What};
 use crate::protocol::ledger::{Adopted, Phase};
 use crate::protocol::name::JobName;
+use crate::protocol::outcome::Outcome;
 use crate::protocol::registry::Process;
 use std::time::Duration;
 
@@ -44,7 +45,8 @@ pub fn start(
 ) -> Result<Done, KeepError> {
     let mut case = Case::open(home, process, settings, PATIENCE)?;
     let report = look::one(look::look(home, vec![process.0.clone()])?, process.0)?;
-    if report.verdict == Verdict::Running {
+    let vanished = report.verdict == Verdict::Missing && remnant::lives(&case.ledger);
+    if report.verdict == Verdict::Running || (vanished && case.ledger.phase == Phase::Up) {
         case.advance()?;
         if case.ledger.phase == Phase::Up {
             return Ok(Done::AlreadyRunning(pid(home, process.0)));
@@ -147,40 +149,50 @@ pub fn stop(
     process: (&JobName, &Process),
     settings: &Settings,
 ) -> Result<Done, KeepError> {
-    let mut case = Case::open(home, process, settings, PATIENCE)?;
-    let known = case.ledger.phase != Phase::Stopped;
+    stop_case(&mut Case::open(home, process, settings, PATIENCE)?)
+}
+
+fn stop_case(case: &mut Case<'_>) -> Result<Done, KeepError> {
+    let was_up = case.ledger.phase == Phase::Up;
+    let changes = case.ledger.phase != Phase::Stopped || !case.known;
     // First the word, then the deed: whoever looks meanwhile starts nothing.
     case.ledger.phase = Phase::Stopped;
     case.ledger.down_no_more(&now());
     case.ledger.replaced = None;
-    if known {
+    if changes {
         case.write()?;
     }
-    let was = look::one(look::peek(home, vec![process.0.clone()])?, process.0)?.verdict;
-    if was != Verdict::Running && !look::is_held(home, process.0) {
+    let report = look::one(look::peek(case.home, vec![case.name.clone()])?, case.name)?;
+    let runs = report.verdict == Verdict::Running
+        || look::is_held(case.home, case.name)
+        || remnant::lives(&case.ledger)
+        || case.ledger.adopted.as_ref().is_some_and(adoption::lives);
+    // Of a run whose wrapper was killed, or whose files are gone, the command may be left.
+    let unsettled = report.run_id != case.ledger.settled && report.outcome == Some(Outcome::Lost);
+    if !runs && !unsettled && !was_up {
         return Ok(Done::NotRunning);
     }
     case.end_run()?;
-    events::tell(home, &Event::now(process.0.as_str(), What::Stopped, ""));
+    if !runs && !unsettled {
+        return Ok(Done::NotRunning);
+    }
+    events::tell(case.home, &Event::now(case.name.as_str(), What::Stopped, ""));
     Ok(Done::Stopped)
 }
 
-/// Ends a process and forgets it, its entry left to the caller.
+/// Ends a process and forgets it, its entry left to the caller. What is not delivered yet of its
+/// alerts is delivered first.
 ///
 /// # Errors
 /// If it cannot be ended.
-pub fn forget(home: &Home, (name, process): (&JobName, &Process)) -> Result<Done, KeepError> {
-    let held = hold(home, name, PATIENCE)?;
-    let mut ledger = held.read()?;
-    ledger.phase = Phase::Stopped;
-    held.write(&ledger)?;
-    let runs = look::is_held(home, name);
-    if runs {
-        look::end(home, name)?;
-    }
-    if let Some(adopted) = &ledger.adopted {
-        adoption::end(adopted, process);
-    }
-    held.remove()?;
-    Ok(if runs { Done::Stopped } else { Done::NotRunning })
+pub fn forget(
+    home: &Home,
+    process: (&JobName, &Process),
+    settings: &Settings,
+) -> Result<Done, KeepError> {
+    let mut case = Case::open(home, process, settings, PATIENCE)?;
+    let done = stop_case(&mut case)?;
+    case.deliver()?;
+    case.held.remove()?;
+    Ok(done)
 }

@@ -12,28 +12,33 @@ use super::alerts::Settings;
 use super::home::Home;
 use super::launch::{self, Launch, Refused};
 use super::ledger::{Held, hold, now};
-use super::{KeepError, adoption, alerts, events, look, order, registry};
+use super::{KeepError, adoption, alerts, events, look, order, registry, remnant};
 use crate::decide::hush::{Hush, hush};
 use crate::decide::restart::{self, Action, End, Past, Policy, WINDOW};
 use crate::decide::verdict::Verdict;
 use crate::os::clock;
+use crate::os::dir::MonitorDir;
 use crate::os::disk::Draft;
 use crate::protocol::alert::{Alert, Cause};
 use crate::protocol::event::{Event, What};
 use crate::protocol::ledger::{Failure, Ledger, Moment, Phase, Told};
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
-use crate::protocol::registry::Process;
+use crate::protocol::registry::{GRACE, Process};
 use crate::protocol::result::RunResult;
 use crate::protocol::time::{human, seconds};
 use crate::protocol::{SCHEMA, clip};
 use crate::watch::Report;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Others act for as long as a start or an ending takes.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A process that cannot be started for want of room is tried again after this at the latest.
 const NO_ROOM: Duration = Duration::from_secs(30);
+/// A wrapper whose files were deleted makes them anew at its next look; it is looked for this often.
+const ANEW: Duration = Duration::from_secs(1);
+/// A wrapper that has recorded holds its lock for so long at most.
+const LETTING_GO: Duration = Duration::from_secs(2);
 
 /// What is left to do about a process.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +67,8 @@ pub struct Case<'a> {
     pub held: Held<'a>,
     /// What is remembered.
     pub ledger: Ledger,
+    /// Whether anything is: nobody said of what has no ledger that it is to be stopped.
+    pub known: bool,
     /// What kept the last start from coming to anything.
     pub refused: Option<String>,
 }
@@ -78,8 +85,8 @@ impl<'a> Case<'a> {
         patience: Duration,
     ) -> Result<Self, KeepError> {
         let held = hold(home, name, patience)?;
-        let ledger = held.read()?;
-        Ok(Self { home, name, process, settings, held, ledger, refused: None })
+        let (known, ledger) = (held.is_known(), held.read()?);
+        Ok(Self { home, name, process, settings, held, ledger, known, refused: None })
     }
 
     /// Brings together what is and what should be, as far as that can be done now.
@@ -104,9 +111,9 @@ impl<'a> Case<'a> {
     fn step(&mut self, report: &Report) -> Result<Option<Next>, KeepError> {
         let ended = report.run_id.is_some() && report.run_id != self.ledger.settled;
         match (self.ledger.phase.clone(), report.verdict) {
-            (Phase::Stopped, Verdict::Running) if self.home.ledger(self.name).exists() => {
+            (Phase::Stopped, Verdict::Running) if self.known => {
                 // A start that outlived its starter, after somebody had stopped it.
-                look::end(self.home, self.name)?;
+                self.end_run()?;
                 Ok(Some(Next::Rest))
             }
             (
@@ -125,8 +132,7 @@ impl<'a> Case<'a> {
                 Ok(Some(Next::Watch))
             }
             (Phase::Up | Phase::Due { .. }, Verdict::Missing) if self.ledger.phase == Phase::Up => {
-                self.vanished()?;
-                Ok(None)
+                self.vanished()
             }
             (Phase::Up, _) if !ended => {
                 // It was written down as running, and its end as settled: start it.
@@ -157,6 +163,14 @@ impl<'a> Case<'a> {
         {
             return Ok(Some(Next::Blocked(why)));
         }
+        if remnant::stays(&self.ledger)
+            && !remnant::end(self.home, self.name, &self.ledger, self.grace())
+        {
+            // Nobody starts beside what could not be ended.
+            let why = "its last run cannot be ended".to_owned();
+            self.refuse(&Refused { why, recorded: false })?;
+            return Ok(None);
+        }
         let again = self.ledger.down_since.is_some();
         let launch = Launch {
             home: self.home,
@@ -174,7 +188,6 @@ impl<'a> Case<'a> {
             Ok(()) => {
                 let run_id = look::heartbeat(self.home, self.name).map(|record| record.run_id);
                 if run_id.is_some() && run_id == self.ledger.settled {
-                    // Nobody starts beside what could not be ended.
                     let why = "its last run still holds its lock".to_owned();
                     self.refuse(&Refused { why, recorded: false })?;
                     return Ok(None);
@@ -182,7 +195,10 @@ impl<'a> Case<'a> {
                 self.came_up(run_id)?;
                 Ok(Some(Next::Watch))
             }
-            Err(refused) => {
+            Err(mut refused) => {
+                // What says so may be a wrapper that cannot be executed itself.
+                let run_id = look::heartbeat(self.home, self.name).map(|record| record.run_id);
+                refused.recorded &= run_id.is_some() && run_id != self.ledger.settled;
                 self.refuse(&refused)?;
                 Ok(None)
             }
@@ -203,6 +219,9 @@ impl<'a> Case<'a> {
             What::Started
         };
         self.ledger.phase = Phase::Up;
+        let record = look::heartbeat(self.home, self.name)
+            .filter(|record| Some(&record.run_id) == run_id.as_ref());
+        self.ledger.wrapper = record.as_ref().map(remnant::of);
         self.ledger.run_id.clone_from(&run_id);
         self.ledger.replaced = None;
         self.ledger.refused = 0;
@@ -266,6 +285,21 @@ impl<'a> Case<'a> {
     /// If it cannot be judged, or the ledger cannot be written.
     pub fn end_run(&mut self) -> Result<Report, KeepError> {
         let report = look::end(self.home, self.name)?;
+        let until = Instant::now() + LETTING_GO;
+        while look::is_held(self.home, self.name) && Instant::now() < until {
+            clock::pause(Duration::from_millis(2));
+        }
+        if look::is_held(self.home, self.name) {
+            let why = report.reason.unwrap_or_else(|| "its wrapper does not end".to_owned());
+            return Err(KeepError::Undone { what: format!("end {}", self.name), why });
+        }
+        let vanished = report.verdict == Verdict::Missing && self.ledger.run_id.is_some();
+        if (vanished || remnant::stays(&self.ledger))
+            && !remnant::end(self.home, self.name, &self.ledger, self.grace())
+        {
+            let why = "its files are gone, and its processes do not end".to_owned();
+            return Err(KeepError::Undone { what: format!("end {}", self.name), why });
+        }
         self.strike_out(&report);
         if let Some(adopted) = self.ledger.adopted.take() {
             adoption::end(&adopted, self.process);
@@ -348,7 +382,14 @@ impl<'a> Case<'a> {
     }
 
     /// Its files are gone: somebody deleted them, and with them what could tell how it ended.
-    fn vanished(&mut self) -> Result<(), KeepError> {
+    fn vanished(&mut self) -> Result<Option<Next>, KeepError> {
+        if remnant::lives(&self.ledger) && MonitorDir::create(&self.home.jobs()).is_ok() {
+            return Ok(Some(Next::In(ANEW)));
+        }
+        if !remnant::end(self.home, self.name, &self.ledger, self.grace()) {
+            let why = "its files are gone, and its processes do not end".to_owned();
+            return Err(KeepError::Undone { what: format!("end {}", self.name), why });
+        }
         let now = now();
         let end = End {
             outcome: Outcome::Lost,
@@ -364,7 +405,12 @@ impl<'a> Case<'a> {
             run_id: self.ledger.run_id.take(),
             lasted_s: 0.0,
         };
-        self.decide(&end, failure, &now)
+        self.decide(&end, failure, &now)?;
+        Ok(None)
+    }
+
+    fn grace(&self) -> Duration {
+        self.process.grace.unwrap_or(GRACE).into()
     }
 
     fn policy(&self) -> Policy {
@@ -500,7 +546,10 @@ impl<'a> Case<'a> {
     }
 
     /// Delivers what was promised, and strikes it out.
-    fn deliver(&mut self) -> Result<(), KeepError> {
+    ///
+    /// # Errors
+    /// If an alert or the ledger cannot be written.
+    pub fn deliver(&mut self) -> Result<(), KeepError> {
         if self.ledger.outbox.is_empty() {
             return Ok(());
         }

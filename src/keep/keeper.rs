@@ -307,12 +307,15 @@ impl<'a> Keeper<'a> {
             let Some(kept) = self.kept.get(&name) else { continue };
             let (home, settings) = (self.home.clone(), self.settings.clone());
             let (process, ringer) = (kept.process.clone(), self.ringer.clone());
+            let checked = name.clone();
             let work = move || {
-                let next = check(&home, (&name, &process), &settings);
-                ringer.ring(Wake::Checked(name, next.map_err(|error| error.to_string())));
+                let next = check(&home, (&checked, &process), &settings);
+                ringer.ring(Wake::Checked(checked, next.map_err(|error| error.to_string())));
             };
             self.busy += 1;
-            std::thread::spawn(work);
+            if let Err(error) = std::thread::Builder::new().spawn(work) {
+                self.checked(&name, Err(format!("there is no thread for it: {error}")));
+            }
         }
     }
 
@@ -325,9 +328,12 @@ impl<'a> Keeper<'a> {
         match how {
             Ok(Next::Blocked(_)) if !again => kept.plan = Plan::Blocked,
             Ok(_) if again => kept.plan = Plan::At(Instant::now()),
-            Ok(_) => {
+            Ok(next) => {
                 kept.told = None;
                 self.plan(name);
+                if let Next::In(left) = next {
+                    self.put_off(name, Instant::now() + left);
+                }
             }
             Err(why) => {
                 if kept.told.as_ref() != Some(&why) {
@@ -339,6 +345,15 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// What was looked at just now is not looked at again before this, and not watched.
+    fn put_off(&mut self, name: &JobName, at: Instant) {
+        let Some(kept) = self.kept.get_mut(name) else { return };
+        if matches!(kept.plan, Plan::Watch | Plan::At(_)) {
+            kept.plan = Plan::At(at);
+            self.watch.remove(name);
+        }
+    }
+
     /// Has the alert command run for what is in the queue.
     fn send(&mut self) {
         self.next_send = None;
@@ -347,7 +362,10 @@ impl<'a> Keeper<'a> {
         }
         let (home, settings, ringer) =
             (self.home.clone(), self.settings.clone(), self.ringer.clone());
-        std::thread::spawn(move || ringer.ring(Wake::Sent(send::send(&home, &settings))));
+        let work = move || ringer.ring(Wake::Sent(send::send(&home, &settings)));
+        if std::thread::Builder::new().spawn(work).is_err() {
+            self.next_send = Some(Instant::now() + AGAIN);
+        }
     }
 }
 

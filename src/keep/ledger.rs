@@ -4,6 +4,7 @@ use super::KeepError;
 use super::home::Home;
 use super::registry::replace;
 use crate::os::clock;
+use crate::os::dir::MonitorDir;
 use crate::os::lock::{Locked, lock};
 use crate::protocol::SCHEMA;
 use crate::protocol::ledger::{Ledger, Moment, Phase};
@@ -11,8 +12,8 @@ use crate::protocol::name::JobName;
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-/// More than a thousand moments take.
-const MOST: u64 = 1 << 20;
+/// More than a thousand moments take, and years of alerts that cannot be delivered.
+const MOST: u64 = 64 << 20;
 
 /// The right to act on one process, as long as this lives.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub fn hold<'a>(
     patience: Duration,
 ) -> Result<Held<'a>, KeepError> {
     let busy = || KeepError::Busy { name: name.to_string(), seconds: patience.as_secs() };
+    MonitorDir::create(home.state().path())?; // somebody may have deleted it
     let lock = lock(home.state(), &home.lock(name), patience)?.ok_or_else(busy)?;
     Ok(Held { home, name, lock })
 }
@@ -56,6 +58,12 @@ impl Held<'_> {
     /// As [`read`].
     pub fn read(&self) -> Result<Ledger, KeepError> {
         read(self.home, self.name)
+    }
+
+    /// Whether there is a ledger: somebody has said what is to be done about the process.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        std::fs::symlink_metadata(self.home.ledger(self.name)).is_ok()
     }
 
     /// Replaces the ledger.

@@ -28,6 +28,7 @@ pub mod adopt;
 pub mod attend;
 pub mod adoption;
 pub mod look;
+pub mod remnant;
 pub mod order;
 pub mod check;
 pub mod act;

@@ -2,7 +2,7 @@
 
 use super::home::Home;
 use super::ledger::now;
-use super::{KeepError, adoption, ledger, look, order};
+use super::{KeepError, adoption, ledger, look, order, remnant};
 use crate::decide::verdict::Verdict;
 use crate::os::{clock, usage};
 use crate::protocol::heartbeat::Heartbeat;
@@ -42,7 +42,7 @@ pub enum State {
     Failed,
     /// It died too often, until somebody acts.
     GivenUp,
-    /// Its entry cannot be understood.
+    /// Its entry, or what is remembered of it, cannot be understood.
     Invalid,
 }
 
@@ -151,7 +151,11 @@ pub fn all(
         reports.into_iter().map(|report| (report.name.clone(), report)).collect();
     let mut found = Vec::new();
     for (name, process) in chosen {
-        found.push(one(home, registry, (name, process), reports.get(name.as_str()))?);
+        let report = reports.get(name.as_str());
+        // What one ledger keeps to itself is no reason to say nothing of the others.
+        let status = one(home, registry, (name, process), report)
+            .unwrap_or_else(|error| Status::invalid(name.as_str(), &error.to_string()));
+        found.push(status);
     }
     if only.is_none() {
         found.extend(registry.bad().map(|bad| Status::invalid(&bad.name, &bad.why)));
@@ -171,6 +175,7 @@ fn one(
     let record = look::heartbeat(home, name).filter(|_| running);
     let (state, detail) = match &record {
         Some(record) => health(process, record),
+        None if running => (State::Running, None),
         None => match (&ledger.phase, report) {
             (Phase::Up, Some(report)) => (unseen(report), report.reason.clone()),
             (Phase::Completed, Some(report)) => {
@@ -254,6 +259,9 @@ fn resting(ledger: &Ledger, waits: Option<String>) -> (State, Option<String>) {
         Phase::Completed => (State::Completed, None),
         Phase::Failed => (State::Failed, None),
         Phase::GivenUp { why } => (State::GivenUp, Some(why.clone())),
+        Phase::Up if remnant::lives(ledger) => {
+            (State::Running, Some("its files were deleted; it makes them anew".to_owned()))
+        }
         Phase::Up => (State::Dead, Some("its files are gone".to_owned())),
         Phase::Due { .. } if waits.is_some() => (State::Waiting, waits),
         Phase::Due { .. } => (State::Restarting, None),

@@ -168,6 +168,19 @@ pub struct Adopted {
     pub boot_id: String,
 }
 
+/// The wrapper of a run: it is found again by this even though its files are gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrapper {
+    /// Its PID.
+    pub pid: i32,
+    /// Its start time, ticks of the machine's boot clock.
+    pub start: u64,
+    /// The boot.
+    pub boot_id: String,
+    /// Its PID namespace.
+    pub pid_ns: u64,
+}
+
 /// The last alert of a kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
@@ -188,6 +201,9 @@ pub struct Ledger {
     /// The run that was last seen to run.
     #[serde(default)]
     pub run_id: Option<String>,
+    /// The wrapper of that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrapper: Option<Wrapper>,
     /// The run whose end was last dealt with.
     #[serde(default)]
     pub settled: Option<String>,

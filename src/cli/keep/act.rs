@@ -170,7 +170,7 @@ fn forget(context: &Context, name: &JobName) -> Result<&'static str, KeepError> 
         was = registry.remove(name.as_str());
         Ok(())
     })?;
-    let done = act::forget(&context.home, (name, &process))?;
+    let done = act::forget(&context.home, (name, &process), &context.settings)?;
     if was {
         let event = Event::now(name.as_str(), What::Deregistered, "");
         events::tell(&context.home, &event);
