@@ -3,7 +3,7 @@
 use super::alerts::Settings;
 use super::check::{Next, check};
 use super::home::Home;
-use super::{KeepError, ledger, look};
+use super::{KeepError, ledger, look, order};
 use crate::decide::verdict::Verdict;
 use crate::os::clock::pause;
 use crate::protocol::ledger::{Ledger, Phase};
@@ -62,7 +62,7 @@ pub fn healthcheck(
             let Ok(Some(process)) = registry.get(&visit.name) else { continue };
             let wait = match &visit.next {
                 Ok(Next::In(left)) => Some((*left, process.restart_cooldown.into())),
-                Ok(Next::Blocked(_)) => Some((LOOK, OTHERS)),
+                Ok(Next::Blocked(_)) => order::is_promised(home, process).then_some((LOOK, OTHERS)),
                 _ => None,
             };
             let inside = wait.filter(|(left, most)| now + *left <= began + *most + SLACK);
@@ -97,8 +97,9 @@ pub fn needing(home: &Home, registry: &Registry) -> Result<Vec<(JobName, Process
     let mut ledgers = HashMap::new();
     let mut wanted = Vec::new();
     for (name, _) in registry.processes() {
-        let ledger = ledger::read(home, name)?;
-        if ledger.phase == Phase::Up {
+        // One that cannot be read is told of by who acts on it, and is no trouble of the others.
+        let ledger = ledger::read(home, name).ok();
+        if ledger.as_ref().is_some_and(|ledger| ledger.phase == Phase::Up) {
             wanted.push(name.clone());
         }
         ledgers.insert(name.clone(), ledger);
@@ -120,7 +121,7 @@ pub fn needing(home: &Home, registry: &Registry) -> Result<Vec<(JobName, Process
     };
     let todo = registry
         .processes()
-        .filter(|(name, _)| ledgers.get(*name).is_some_and(|ledger| needs(name, ledger)));
+        .filter(|(name, _)| ledgers[*name].as_ref().is_none_or(|ledger| needs(name, ledger)));
     Ok(todo.map(|(name, process)| (name.clone(), process.clone())).collect())
 }
 
@@ -139,9 +140,13 @@ fn visit(home: &Home, todo: &[(JobName, Process)], settings: &Settings) -> Vec<V
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..todo.len().min(AT_ONCE) {
-            scope.spawn(work);
+        for _ in 1..todo.len().min(AT_ONCE) {
+            // Without another thread it takes longer.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
+        work();
     });
     done.into_inner().unwrap_or_default()
 }
