@@ -79,7 +79,7 @@ pub enum KeepError {
         why: BadRegistry,
     },
     /// An entry cannot be understood.
-    #[error("{}: {why}; mend it, or take it out with: sentinel-keep deregister {}", path.display(), why.name)]
+    #[error("{}: {why}; mend it, or take it out with: sentinel-keep deregister {}", path.display(), shell_words::quote(&why.name))]
     Entry {
         /// The file.
         path: PathBuf,

@@ -4,7 +4,7 @@ use super::KeepError;
 use super::home::Home;
 use crate::os::dir::{DirError, MonitorDir};
 use crate::os::disk::{Draft, sync, sync_dir};
-use crate::os::lock::lock;
+use crate::os::lock::{Locked, lock};
 use crate::protocol::name::JobName;
 use crate::protocol::registry::{Process, Registry};
 use std::path::Path;
@@ -53,8 +53,7 @@ pub fn edit(
     name: &JobName,
     change: impl FnOnce(&mut Registry) -> Result<(), KeepError>,
 ) -> Result<(), KeepError> {
-    let busy = || KeepError::Busy { name: "the registry".into(), seconds: PATIENCE.as_secs() };
-    let _lock = lock(home.state(), &home.registry_lock(), PATIENCE)?.ok_or_else(busy)?;
+    let _lock = lock_it(home)?;
     let mut registry = load(home)?;
     if let Some(why) = registry.bad().find(|bad| bad.name != name.as_str()) {
         return Err(KeepError::Entry { path: home.registry().to_owned(), why: why.clone() });
@@ -66,6 +65,27 @@ pub fn edit(
         replace(home.beside(), home.registry(), &after)?;
     }
     Ok(())
+}
+
+/// Takes an entry out, be it understood or not, whatever the others are: whether it was there, and
+/// what it said, if that could be understood.
+///
+/// # Errors
+/// As [`load`]; or if it cannot be written.
+pub fn remove(home: &Home, name: &str) -> Result<(bool, Option<Process>), KeepError> {
+    let _lock = lock_it(home)?;
+    let mut registry = load(home)?;
+    let process = name.parse().ok().and_then(|name| registry.get(&name).ok().flatten().cloned());
+    let was = registry.remove(name);
+    if was {
+        replace(home.beside(), home.registry(), &registry.pack())?;
+    }
+    Ok((was, process))
+}
+
+fn lock_it(home: &Home) -> Result<Locked, KeepError> {
+    let busy = || KeepError::Busy { name: "the registry".into(), seconds: PATIENCE.as_secs() };
+    lock(home.state(), &home.registry_lock(), PATIENCE)?.ok_or_else(busy)
 }
 
 /// Puts a whole new content in place of a file, safe from a full disk and a power cut.

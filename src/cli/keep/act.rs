@@ -1,6 +1,6 @@
 //! `start`, `stop`, `restart`, `deregister`: one line for each process.
 
-use super::{Context, Names};
+use super::{Context, Entries, Names};
 use crate::keep::act::{self, Done};
 use crate::keep::adopt::{Description, describe, may_be_adopted};
 use crate::keep::alerts::Settings;
@@ -147,33 +147,34 @@ fn tell(context: &Context, name: &JobName, done: &Done) {
     context.tell(name.as_str(), did, &detail);
 }
 
-pub fn deregister(context: &Context, names: &Names) -> Result<u8, KeepError> {
+pub fn deregister(context: &Context, entries: &Entries) -> Result<u8, KeepError> {
     let registry = registry::load(&context.home)?;
+    let mut chosen = entries.names.clone();
+    if entries.all {
+        chosen = registry.processes().map(|(name, _)| name.to_string()).collect();
+        chosen.extend(registry.bad().map(|bad| bad.name.clone()));
+    }
     let mut worst = 0;
-    for name in names.chosen(&registry) {
+    for name in chosen {
         match forget(context, &name) {
-            Ok(detail) => context.tell(name.as_str(), "deregistered", detail),
-            Err(error) => worst = worst.max(context.fail(name.as_str(), &error)),
+            Ok(detail) => context.tell(&name, "deregistered", detail),
+            Err(error) => worst = worst.max(context.fail(&name, &error)),
         }
     }
     Ok(worst)
 }
 
 /// First the entry, so that nobody starts it again; then the process.
-fn forget(context: &Context, name: &JobName) -> Result<&'static str, KeepError> {
-    let mut was = false;
-    let mut process = Process::new("");
-    registry::edit(&context.home, name, |registry| {
-        if let Ok(Some(there)) = registry.get(name) {
-            process = there.clone();
-        }
-        was = registry.remove(name.as_str());
-        Ok(())
-    })?;
-    let done = act::forget(&context.home, (name, &process), &context.settings)?;
+fn forget(context: &Context, name: &str) -> Result<&'static str, KeepError> {
+    let (was, process) = registry::remove(&context.home, name)?;
+    let process = process.unwrap_or_else(|| Process::new(""));
+    // What has no name that a process can have never ran.
+    let done = match name.parse() {
+        Ok(name) => act::forget(&context.home, (&name, &process), &context.settings)?,
+        Err(_) => Done::NotRunning,
+    };
     if was {
-        let event = Event::now(name.as_str(), What::Deregistered, "");
-        events::tell(&context.home, &event);
+        events::tell(&context.home, &Event::now(name, What::Deregistered, ""));
     }
     Ok(match (was, done) {
         (_, Done::Stopped) => "and stopped",

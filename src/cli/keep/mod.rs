@@ -93,7 +93,7 @@ enum Command {
     #[command(override_usage = register::USAGE)]
     Register(Box<register::Register>),
     /// End processes, and forget them
-    Deregister(Names),
+    Deregister(Entries),
     /// Start processes, unless they run
     Start(Names),
     /// End processes, their whole trees; they stay stopped
@@ -174,6 +174,18 @@ struct Names {
     names: Vec<JobName>,
 
     /// All that are registered
+    #[arg(long)]
+    all: bool,
+}
+
+/// Entries by name, be they understood or not, or all of them.
+#[derive(Debug, clap::Args)]
+struct Entries {
+    /// Names of entries
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    names: Vec<String>,
+
+    /// All that there are
     #[arg(long)]
     all: bool,
 }
