@@ -1,7 +1,7 @@
 //! Adopted processes as they are kept: a stand-in runs as the job in the place of their command.
 
 use super::attend::{self, Config};
-use super::launch::{Launch, Refused};
+use super::launch::{self, Launch, Refused};
 use crate::os::usage::{Usage, of_tree};
 use crate::os::{clock, process};
 use crate::protocol::ledger::Adopted;
@@ -48,7 +48,7 @@ pub fn start(launch: &Launch<'_>, adopted: &Adopted) -> Result<(), Refused> {
         ..given.clone()
     };
     let refused = |why: String| Refused { why, recorded: false };
-    let own = std::env::current_exe().map_err(|error| refused(error.to_string()))?;
+    let own = launch::program("sentinel-keep");
     let config = Config {
         pid: adopted.pid,
         start: adopted.start,

@@ -12,7 +12,9 @@ use crate::protocol::name::JobName;
 use crate::protocol::registry::{FAILURE_THRESHOLD, GRACE, MAX_LOG, Process};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -35,11 +37,18 @@ impl Refused {
     }
 }
 
-/// The program that wraps: beside our own, where both were installed, else in the search path.
+/// The program that wraps.
 #[must_use]
 pub fn wrapper() -> PathBuf {
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name("sentinel-run"));
-    beside.filter(|path| path.exists()).unwrap_or_else(|| "sentinel-run".into())
+    program("sentinel-run")
+}
+
+/// A program of ours: beside this one, where all were installed, else in the search path. An
+/// installation that replaced this one while it runs is the one that counts.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(name));
+    beside.filter(|path| path.exists()).unwrap_or_else(|| name.into())
 }
 
 /// The options of `sentinel-run` that this process asks for, without name and command.
@@ -104,11 +113,20 @@ pub fn environment(process: &Process) -> Result<BTreeMap<OsString, OsString>, St
     Ok(all)
 }
 
+/// Never waits for a writer, as a FIFO would have it, and never reads without end.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    const MOST: u64 = 1 << 20;
+    let mut text = String::new();
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    file.take(MOST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// `NAME=value` lines as systemd's `EnvironmentFile` has them: blank lines and comments skipped, a
 /// pair of quotes around the value taken off.
 fn read_variables(path: &Path, cwd: Option<&str>) -> Result<Vec<(String, String)>, String> {
     let path = cwd.map_or_else(|| path.to_owned(), |cwd| Path::new(cwd).join(path));
-    let text = std::fs::read_to_string(&path)
+    let text = read_text(&path)
         .map_err(|error| format!("cannot read the env_file {}: {error}", path.display()))?;
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
