@@ -44,6 +44,7 @@ mod keep_refused;
 mod keep_registry;
 mod killed_at_every_step;
 mod limits;
+mod keep_edges;
 mod lost;
 mod metrics;
 mod notify;
