@@ -28,11 +28,19 @@ pub fn usage(record: &Heartbeat) -> Option<Usage> {
     if cfg!(not(target_os = "linux")) {
         return None;
     }
-    let wrapper = claim::live_wrapper(record)?;
-    let tree = tree::with_the_dead(&wrapper, &probes(&wrapper, record));
-    // It may have ended meanwhile, and what was below it is not its tree any more.
-    let wrapper = claim::live_wrapper(record)?;
-    Some(Usage { dead_cpu_s: seconds(wrapper.waited_ticks), ..sum(&tree) })
+    let mut wrapper = claim::live_wrapper(record)?;
+    let mut used = Usage::default();
+    // Whom it waits for meanwhile would be counted twice, or not at all.
+    for _ in 0..5 {
+        used = sum(&tree::with_the_dead(&wrapper, &probes(&wrapper, record)));
+        used.dead_cpu_s = seconds(wrapper.waited_ticks);
+        // It may have ended, and what was below it is not its tree any more.
+        let before = std::mem::replace(&mut wrapper, claim::live_wrapper(record)?);
+        if before.waited_ticks == wrapper.waited_ticks {
+            break;
+        }
+    }
+    Some(used)
 }
 
 /// Looks at a process and all below it; `None` if it has ended, or the platform does not tell.

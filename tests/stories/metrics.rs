@@ -83,7 +83,9 @@ fn each_process_has_its_numbers_and_all_have_their_sums() {
 
 #[test]
 fn what_only_grows_never_falls_back() {
-    const GROWING: [&str; 3] = ["uptime_total_s", "cpu_total_s", "downtime_s"];
+    // A run that is over has lasted from its command's start; until then its wrapper's counts.
+    const GROWING: [(&str, f64); 3] =
+        [("uptime_total_s", 0.5), ("cpu_total_s", 0.0), ("downtime_s", 0.0)];
     let scene = Scene::new();
     // Its child uses the CPU and is left to the wrapper, which alone knows of that afterwards.
     let burn = "n=0; while [ $n -lt 300000 ]; do n=$((n+1)); done";
@@ -95,8 +97,11 @@ fn what_only_grows_never_falls_back() {
     });
     let mut grows = |what: &str| {
         let now = numbers(&scene, "bot");
-        for key in GROWING {
-            assert!(number(&now, key) >= number(&before, key), "{key}, {what}: {before} {now}");
+        for (key, slack) in GROWING {
+            assert!(
+                number(&now, key) + slack >= number(&before, key),
+                "{key}, {what}: {before} {now}"
+            );
         }
         before = now;
     };
