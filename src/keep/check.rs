@@ -19,6 +19,7 @@ use crate::decide::verdict::Verdict;
 use crate::os::clock;
 use crate::os::dir::MonitorDir;
 use crate::os::disk::Draft;
+use crate::os::say::say;
 use crate::protocol::alert::{Alert, Cause};
 use crate::protocol::event::{Event, What};
 use crate::protocol::ledger::{Failure, Ledger, Moment, Phase, Told};
@@ -99,11 +100,11 @@ impl<'a> Case<'a> {
         for _ in 0..4 {
             let report = look::one(look::look(self.home, vec![self.name.clone()])?, self.name)?;
             if let Some(next) = self.step(&report)? {
-                self.deliver()?;
+                self.try_to_deliver();
                 return Ok(next);
             }
         }
-        self.deliver()?;
+        self.try_to_deliver();
         Ok(Next::In(Duration::from_millis(100)))
     }
 
@@ -543,6 +544,14 @@ impl<'a> Case<'a> {
             action: action.to_owned(),
             suppressed,
         });
+    }
+
+    /// What cannot be delivered stays promised, is tried again at the next healthcheck, and keeps
+    /// nobody from being restarted.
+    fn try_to_deliver(&mut self) {
+        if let Err(error) = self.deliver() {
+            say(format!("sentinel-keep: an alert of {} cannot be delivered: {error}", self.name));
+        }
     }
 
     /// Delivers what was promised, and strikes it out.

@@ -254,7 +254,6 @@ impl<'a> Keeper<'a> {
         kept.ledger = mtime_of(&self.home.ledger(name));
         kept.plan = match ledger::read(self.home, name) {
             Err(_) => Plan::At(now + AGAIN),
-            Ok(ledger) if !ledger.outbox.is_empty() => Plan::At(now),
             Ok(ledger) => match &ledger.phase {
                 Phase::Up => Plan::Watch,
                 Phase::Due { at, .. } => Plan::At(now + at.left(&ledger::now())),

@@ -20,6 +20,7 @@ fn twenty_healthchecks_at_once_make_one_restart() {
     let scene = Scene::new();
     let witness = scene.script("witness", WITNESS);
     scene.kept_up("bot", &format!("--restart-cooldown 100ms -- {} bot", witness.display()));
+    until("it has begun", || scene.members_running("sleep 3700").len() == 1);
     scene.killed("bot", "child_pid");
     let all: Vec<_> = (0..20).map(|_| scene.keep("healthcheck").start()).collect();
     for look in all {
