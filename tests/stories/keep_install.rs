@@ -36,6 +36,9 @@ const NASTY: [&str; 18] = [
 /// Writes its arguments, a NUL after each.
 const TELL: &str = r#"printf '%s\0' "$@" > told.new && mv told.new told"#;
 
+/// Another one that systemd would take apart.
+const PREPARE: &str = r#"printf '50%% "$HOME" \ %s' "$0" > prepared"#;
+
 /// Mounts for one story, over what belongs to the machine.
 struct Stage<'a> {
     scene: &'a Scene,
@@ -212,7 +215,7 @@ fn a_crontab_that_cannot_be_read_is_not_replaced() {
     // As in a crontab that is not of this locale.
     install(&format!("{write} head -c 100000 /dev/zero | tr '\\0' '\\377'; echo")).exits(0);
     let written = fs::read(scene.path("written")).unwrap();
-    assert!(written.starts_with(&[0xff; 100_000]), "other lines stay, byte for byte");
+    assert!(written.starts_with(&vec![0xff; 100_000]), "other lines stay, byte for byte");
     install("echo 'bad minute' >&2; exit 1").exits(1).says("bad minute");
 }
 
@@ -254,12 +257,15 @@ fn manager<'a>(scene: &'a Scene, name: &str) -> Option<Stage<'a>> {
     let trees = trees.into_iter().filter(|tree| tree.join("cgroup.procs").exists());
     let groups: Vec<PathBuf> = trees.map(|tree| tree.join(&id)).collect();
     if groups.is_empty() || groups.iter().any(|group| fs::create_dir(group).is_err()) {
-        groups.iter().for_each(|group| drop(fs::remove_dir(group)));
+        for group in &groups {
+            let _ = fs::remove_dir(group);
+        }
         skip(name, "no cgroup can be made");
         return None;
     }
-    let join: String =
-        groups.iter().map(|g| format!("echo $$ > '{}/cgroup.procs'\n", g.display())).collect();
+    let join = |group: &PathBuf| format!("echo $$ > '{}/cgroup.procs'", group.display());
+    let join: Vec<String> = groups.iter().map(join).collect();
+    let join = join.join("\n");
     let script = format!(
         "mount -t tmpfs none /run
         mkdir -p /run/systemd/system && mkdir -p -m 700 /run/user/0
@@ -397,8 +403,19 @@ fn systemd_gives_a_process_what_it_was_registered_with() {
         "my-var=x y",
     ];
     let register = stage.at(KEEP).arg("--registry").arg(scene.registry());
-    let register =
-        register.args(["register", "bot", "--grace", "1s", "--env-file", "va[r]s", "--cwd"]);
+    let register = register.args([
+        "register",
+        "bot",
+        "--grace",
+        "1s",
+        "--env-file",
+        "va[r]s",
+        "--after",
+        "other",
+        "--pre-restart",
+        PREPARE,
+        "--cwd",
+    ]);
     let register = register.arg(&place).args(values.iter().flat_map(|value| ["--env", *value]));
     register.args(["--", "sh", "-c", &script, "sh"]).args(NASTY).finish().exits(0);
     let unit = exported(&stage, "bot");
@@ -408,6 +425,8 @@ fn systemd_gives_a_process_what_it_was_registered_with() {
         text.split_terminator('\0').map(str::to_owned).collect()
     };
     assert_eq!(parts(place.join("told")), NASTY);
+    let prepared = fs::read_to_string(place.join("prepared")).unwrap();
+    assert_eq!(prepared, "50% \"$HOME\" \\ /bin/sh");
     let child = scene.heartbeat("bot").unwrap()["child_pid"].clone();
     let env = parts(format!("/proc/{child}/environ").into());
     for value in values.into_iter().chain(["FROM_FILE=yes"]) {

@@ -267,21 +267,18 @@ mod tests {
         let mine = line(&order("/r", 300)).unwrap();
         let other = line(&order("/other", 60)).unwrap();
         let changed = line(&order("/r", 60)).unwrap();
-        let cat = |parts: &[&[u8]]| parts.concat();
         let user: &[u8] = b"MAILTO=me\n5 4 * * * \xff \\% x\n# sentinel-keep\n";
-        let table: [(Vec<u8>, Option<&[u8]>, Vec<u8>); 7] = [
-            (vec![], Some(&mine), mine.clone()),
-            (user.to_vec(), Some(&mine), cat(&[user, &mine])),
-            (cat(&[user, &mine]), Some(&mine), cat(&[user, &mine])),
-            (cat(&[&mine, user, &mine, &other]), Some(&changed), cat(&[&changed, user, &other])),
-            (cat(&[user, &mine, &other]), None, cat(&[user, &other])),
-            (cat(&[b"#", &mine]), None, vec![]),
-            (b"x".to_vec(), Some(&mine), cat(&[b"x\n", &mine])),
-        ];
-        for (before, line, after) in table {
-            let got = merged(&before, Path::new("/r"), line).unwrap();
-            assert_eq!(got.escape_ascii().to_string(), after.escape_ascii().to_string());
-        }
+        let gives = |before: &[&[u8]], line: Option<&[u8]>, after: &[&[u8]]| {
+            let got = merged(&before.concat(), Path::new("/r"), line).unwrap();
+            assert_eq!(got.escape_ascii().to_string(), after.concat().escape_ascii().to_string());
+        };
+        gives(&[], Some(&mine), &[&mine]);
+        gives(&[user], Some(&mine), &[user, &mine]);
+        gives(&[user, &mine], Some(&mine), &[user, &mine]);
+        gives(&[&mine, user, &mine, &other], Some(&changed), &[&changed, user, &other]);
+        gives(&[user, &mine, &other], None, &[user, &other]);
+        gives(&[b"#", &mine], None, &[]);
+        gives(&[b"x"], Some(&mine), &[b"x\n", &mine]);
     }
 
     #[test]
