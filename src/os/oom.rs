@@ -78,11 +78,15 @@ impl Before {
     #[must_use]
     pub fn since(&self, run: Option<&Cgroup>) -> Kills {
         let machine = self.machine.zip(on_this_machine());
+        let machine = machine.map(|(before, now)| now.saturating_sub(before));
+        // The kernel counts before it kills. Where it killed nobody, its log, which may be long, has
+        // nothing to tell.
+        let nobody = machine == Some(0);
         Kills {
             run: run.and_then(Cgroup::oom_kills).unwrap_or(0),
             group: self.group.as_ref().and_then(Counter::grown),
-            machine: machine.map_or(0, |(before, now)| now.saturating_sub(before)),
-            victims: log::victims(self.began.elapsed()),
+            machine: machine.unwrap_or(0),
+            victims: if nobody { Some(Vec::new()) } else { log::victims(self.began.elapsed()) },
         }
     }
 }
