@@ -72,8 +72,9 @@ pub fn session(name: &JobName) -> String {
     name.as_str().replace('.', "_")
 }
 
-fn errand_path(home: &Home, name: &JobName) -> PathBuf {
-    home.state().path().join(format!("{name}.tmux"))
+/// Each starter has a file of its own: one that was killed may have left a pane that still reads.
+fn errand_path(home: &Home, name: &JobName, starter: u32) -> PathBuf {
+    home.state().path().join(format!("{name}.tmux-{starter}"))
 }
 
 /// Where a wrapper in tmux complains.
@@ -95,28 +96,27 @@ pub fn start(
 ) -> Result<(), String> {
     let text = |error: crate::os::dir::DirError| error.to_string();
     home.state().remove(&said_path(home, name)).map_err(text)?;
-    replace(home.state(), &errand_path(home, name), &errand.pack()).map_err(text)?;
+    sweep(home, name);
+    let path = errand_path(home, name, std::process::id());
+    replace(home.state(), &path, &errand.pack()).map_err(text)?;
     let session = Session::of(home, name, errand);
-    let pane = session.open()?;
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        // First the process, then the files: what it wrote last is seen.
-        let lives = process::stat(pane).is_some_and(|stat| stat.lives());
-        if is_up() {
-            return Ok(());
+    let done = session.open().and_then(|pane| session.wait(pane, &is_up));
+    home.state().remove(&path).map_err(text)?;
+    done
+}
+
+/// Removes errands that were never read, long after those who wrote them were killed.
+fn sweep(home: &Home, name: &JobName) {
+    let prefix = format!("{name}.tmux-");
+    for entry in std::fs::read_dir(home.state().path()).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let starter = file.to_str().and_then(|file| file.strip_prefix(&prefix));
+        let ours = starter.is_some_and(|starter| starter.parse::<u32>().is_ok());
+        let changed = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if ours && changed().is_some_and(|age| age > LIMIT) {
+            let _ = home.state().remove(&entry.path());
         }
-        if !lives || Instant::now() >= deadline {
-            break;
-        }
-        clock::pause(Duration::from_millis(5));
     }
-    let said = home.state().read(&said_path(home, name), SAID).map_err(text)?.unwrap_or_default();
-    let said = clean(&said);
-    let last = said.lines().rfind(|line| !line.trim().is_empty());
-    let nothing = || {
-        format!("nothing came up in the tmux session {0}; see tmux attach -t {0}", session.called)
-    };
-    Err(last.map_or_else(nothing, |line| line.trim_start_matches("sentinel-run: ").to_owned()))
 }
 
 /// Whose a session of our name is.
@@ -218,7 +218,8 @@ impl<'a> Session<'a> {
         all.push(self.owned());
         all.extend(["--".into(), program().into_os_string(), "--registry".into()]);
         all.push(self.home.registry().into());
-        all.extend(["in-tmux".into(), self.name.as_str().into()]);
+        let starter = std::process::id().to_string();
+        all.extend(["in-tmux".into(), self.name.as_str().into(), starter.into()]);
         if fresh {
             // Whatever people have told tmux to do with sessions nobody looks at.
             let stay = [";", "set-option", "-t", &place, "destroy-unattached", "off"];
@@ -226,6 +227,33 @@ impl<'a> Session<'a> {
         }
         let all: Vec<&OsStr> = all.iter().map(OsString::as_os_str).collect();
         self.tmux(&all)
+    }
+
+    /// Waits until it is up, as long as this process lives.
+    fn wait(&self, pane: i32, is_up: &impl Fn() -> bool) -> Result<(), String> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            // First the process, then the files: what it wrote last is seen.
+            let lives = process::stat(pane).is_some_and(|stat| stat.lives());
+            if is_up() {
+                return Ok(());
+            }
+            if !lives || Instant::now() >= deadline {
+                return Err(self.said());
+            }
+            clock::pause(Duration::from_millis(5));
+        }
+    }
+
+    /// What the wrapper complained about last.
+    fn said(&self) -> String {
+        let said = self.home.state().read(&said_path(self.home, self.name), SAID);
+        let said = clean(&said.ok().flatten().unwrap_or_default());
+        let last = said.lines().rfind(|line| !line.trim().is_empty());
+        let nothing = || {
+            format!("nothing came up in the tmux session {0}; see tmux attach -t {0}", self.called)
+        };
+        last.map_or_else(nothing, |line| line.trim_start_matches("sentinel-run: ").to_owned())
     }
 
     /// Removes the panes whose process is dead, which stay where people said so.
@@ -258,9 +286,13 @@ fn program() -> PathBuf {
 ///
 /// # Errors
 /// Always: why this is still us.
-pub fn carry_out(home: &Home, name: &JobName) -> Result<std::convert::Infallible, KeepError> {
+pub fn carry_out(
+    home: &Home,
+    name: &JobName,
+    starter: u32,
+) -> Result<std::convert::Infallible, KeepError> {
     let undone = |why: String| KeepError::Undone { what: format!("start {name} here"), why };
-    let path = errand_path(home, name);
+    let path = errand_path(home, name, starter);
     let bytes = home.state().read(&path, MOST)?;
     let errand = bytes.and_then(|bytes| Errand::unpack(&bytes));
     let errand =

@@ -1,10 +1,12 @@
 //! Processes that are kept in tmux: people attach to them, and end their sessions.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::scene::{Cmd, Done, Process, Scene, has, skip, until, until_some};
+use crate::scene::{Cmd, Done, Process, Scene, a_moment, has, skip, until, until_some};
 
 /// A server for one story, with the settings of people who would make it difficult.
 struct Terminals<'a>(&'a Scene);
@@ -131,6 +133,30 @@ fn an_ended_session_or_server_is_a_death() {
 }
 
 #[test]
+fn whoever_starts_it_may_be_killed_at_any_moment() {
+    let scene = Scene::new();
+    let Some(terminals) = Terminals::on(&scene, "whoever_starts_it_may_be_killed_at_any_moment")
+    else {
+        return;
+    };
+    terminals.registered("my.bot", "--max-restarts 99", "exec sleep 976");
+    for round in 0..5_u64 {
+        let starter = terminals.at(scene.keep("restart my.bot")).start();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(round * 20) {
+            a_moment();
+        }
+        starter.signal(Signal::KILL);
+        drop(starter);
+        terminals.keep("healthcheck").exits(0);
+        terminals.keep("start my.bot").exits(0);
+        until("one runs", || scene.members_running("sleep 976").len() == 1);
+    }
+    terminals.keep("stop my.bot").exits(0);
+    until("none runs", || scene.members_running("sleep 976").is_empty());
+}
+
+#[test]
 fn a_session_of_somebody_else_is_left_alone() {
     let scene = Scene::new();
     let Some(terminals) = Terminals::on(&scene, "a_session_of_somebody_else_is_left_alone") else {
@@ -156,11 +182,18 @@ fn what_does_not_come_up_in_tmux_is_told() {
     let line = "register my.bot --tmux --no-auto-restart -- /nonexistent/program";
     terminals.keep(line).exits(0);
     terminals.keep("start my.bot").exits(1).says("command not found: /nonexistent/program");
+    // What a starter left that was killed, and what somebody else's process is called.
+    let state = |file: &str| scene.path("state").join(file);
+    for file in ["my.bot.tmux-77", "my.bot.tmux-x"] {
+        fs::write(state(file), "SECRET=1\0\0true\0").unwrap();
+        filetime::set_file_mtime(state(file), filetime::FileTime::from_unix_time(1, 0)).unwrap();
+    }
     let gone = scene.path("gone");
     fs::create_dir(&gone).unwrap();
     let line = format!("register my.bot --tmux --no-auto-restart --cwd {} -- true", gone.display());
     terminals.keep(&line).exits(0);
     fs::remove_dir(&gone).unwrap();
     terminals.keep("start my.bot").exits(1).says("cannot work in");
-    terminals.keep("in-tmux my.bot").exits(1).says("use sentinel-keep start");
+    assert!(!state("my.bot.tmux-77").exists() && state("my.bot.tmux-x").exists());
+    terminals.keep("in-tmux my.bot 1").exits(1).says("use sentinel-keep start");
 }

@@ -147,7 +147,7 @@ enum Command {
     },
     /// What a tmux session is started with
     #[command(hide = true)]
-    InTmux { name: JobName },
+    InTmux { name: JobName, starter: u32 },
 }
 
 impl Command {
@@ -262,7 +262,7 @@ pub fn main() -> ExitCode {
         Command::Install(install) => install.run(&context),
         Command::Uninstall => Ok(install::uninstall(&context)),
         Command::Export(what) => export::run(&context, &what),
-        Command::InTmux { name } => match tmux::carry_out(&context.home, &name) {
+        Command::InTmux { name, starter } => match tmux::carry_out(&context.home, &name, starter) {
             Ok(never) => match never {},
             Err(error) => Err(error),
         },
