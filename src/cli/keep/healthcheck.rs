@@ -4,7 +4,9 @@ use super::Context;
 use crate::keep::check::Next;
 use crate::keep::keeper::Keeper;
 use crate::keep::pass::{Visit, healthcheck};
-use crate::keep::{KeepError, alerts, registry, send};
+use crate::keep::{KeepError, alerts, ledger, registry, send};
+use crate::protocol::ledger::Phase;
+use crate::protocol::name::JobName;
 use crate::protocol::time::human;
 use std::time::Duration;
 
@@ -42,8 +44,22 @@ fn tell(context: &Context, visit: &Visit) -> u8 {
         Ok(Next::Watch) => context.tell(name, "running", ""),
         Ok(Next::In(left)) => context.tell(name, "waiting", &format!("for {}", human(*left))),
         Ok(Next::Blocked(why)) => context.tell(name, "waiting", why),
-        Ok(Next::Rest) => context.tell(name, "resting", ""),
+        Ok(Next::Rest) => tell_rest(context, &visit.name),
         Err(why) => return context.fail(name, &KeepError::Usage(format!("{name}: {why}"))),
     }
     0
+}
+
+/// Why nothing more is done about a process.
+fn tell_rest(context: &Context, name: &JobName) {
+    let ledger = ledger::read(&context.home, name).unwrap_or_default();
+    let (did, detail) = match ledger.phase {
+        Phase::Completed => ("completed", String::new()),
+        Phase::Failed => {
+            ("failed", ledger.last_failure.map(|failure| failure.words()).unwrap_or_default())
+        }
+        Phase::GivenUp { why } => ("given-up", why),
+        Phase::Stopped | Phase::Up | Phase::Due { .. } => ("stopped", String::new()),
+    };
+    context.tell(name.as_str(), did, &detail);
 }

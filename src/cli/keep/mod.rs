@@ -38,27 +38,30 @@ Examples:
 Exit status: 0 done; 1 it could not be done; 2 usage, or a file that cannot be used; 3 not running;
 4 not registered; 75 somebody else is at it.";
 
+/// In `--help`, what goes with every command.
+const EVERYWHERE: &str = "Of every command";
+
 #[expect(clippy::doc_markdown, reason = "these are the texts of --help")]
 /// Keep registered processes alive, with restarts and alerts.
 #[derive(Debug, Parser)]
 #[command(name = "sentinel-keep", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Args {
     /// The registry [default: $SENTINEL_REGISTRY, else ~/.local/state/sentinel/process-registry.json]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     registry: Option<PathBuf>,
 
     /// Print JSON, an object a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 
     /// Run CMD with each alert as JSON on its standard input [default: $SENTINEL_ALERT_CMD]
-    #[arg(long, global = true, value_name = "CMD")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "CMD")]
     alert_cmd: Option<String>,
 
     /// Also write process_monitor_alert.flag and .txt in /tmp, or in DIR
     #[arg(
-        long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true,
-        default_missing_value = "/tmp"
+        long, global = true, help_heading = EVERYWHERE, value_name = "DIR", num_args = 0..=1,
+        require_equals = true, default_missing_value = "/tmp"
     )]
     seed_flags: Option<PathBuf>,
 
