@@ -1,5 +1,5 @@
-//! Sentinel: one command wrapped so that its files always tell the truth, and one verdict from
-//! whoever reads them.
+//! Sentinel: one command wrapped so that its files always tell the truth, one verdict from whoever
+//! reads them, and processes kept alive by that verdict.
 //!
 //! A job that runs in the background is believed by what its files say. Files that are written
 //! beside the work lie: a touch loop outlives a hung command, a killed wrapper looks alive for
@@ -8,13 +8,17 @@
 //! frees at its death, whatever killed it.
 //!
 //! ```text
-//! argv ─▶ cli ─lower▶ Config ─▶ run ─▶ Claim ─▶ the command
+//! argv ─▶ cli ─lower▶ Config ─▶ run ─▶ Claim ─▶ the command                           (run)
 //!                                │ look for evidence, beat, record
 //!                                ▼
 //!        DIR/NAME .pid .heartbeat .status .result .log .history
 //!                                │ observe(job): outcome first, liveness next
 //!                                ▼
-//!              Facts ──judge(facts, limits)──▶ Judgement ─▶ end, record ─▶ Verdict
+//!              Facts ──judge(facts, limits)──▶ Judgement ─▶ end, record ─▶ Verdict     (watch)
+//!                                                 │
+//!                        decide(end, policy, past, jitter)
+//!                                                 ▼
+//!          Action: Done · Leave · Restart{after} · GiveUp ─▶ ledger, alert ─▶ start    (keep)
 //! ```
 //!
 //! Layers, lowest first; a module uses only modules of lower layers, or ones declared above it in
@@ -22,17 +26,18 @@
 //!
 //! | layer | holds |
 //! |---|---|
-//! | [`protocol`] | job names, paths, the records in the files, outcomes, history |
-//! | [`decide`] | pure functions: the verdict tree, silence, the stuck rule over a snapshot of the tree, the circuit, what a probe's answers are worth, prompts, pace |
+//! | [`protocol`] | job names, paths, the records in the files, outcomes, history; the registry, ledgers, alerts, events |
+//! | [`decide`] | pure functions: the verdict tree, silence, the stuck rule over a snapshot of the tree, the circuit, what a probe's answers are worth, prompts, pace, restarts, which alerts are kept back |
 //! | [`os`] | the world as small verbs: claim a job, spawn, signals, the tree, a snapshot of what it waits for, ending it |
 //! | [`run`] | `sentinel-run`: one loop, wait, decide, act |
 //! | [`watch`] | `sentinel-watch`: one loop, observe, judge, end |
-//! | [`keep`] | `sentinel-keep`: what is kept alive, and what could be in its way |
+//! | [`keep`] | `sentinel-keep`: under the lock of one process look, decide, write the ledger, act; whoever looks next goes on |
 //! | [`cli`] | what was typed, lowered into what is meant; reports; exit codes |
 //!
 //! What holds everywhere: nothing in `os` decides; nothing in `decide` reads a clock, a file or a
 //! process; a failing job is an outcome, only our own failures are errors; only the holder of the
-//! claim writes.
+//! claim writes; `run` and `keep` do not meet in code: `keep` starts the program `sentinel-run`, and asks
+//! `watch` for the verdict.
 //!
 //! # Watching from a program
 //!
