@@ -1,6 +1,6 @@
 //! The house rules that a compiler does not check.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,17 @@ fn a_module_uses_only_what_is_declared_above_it() {
 }
 
 #[test]
+fn run_and_keep_do_not_meet_in_code() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (layer, other) in [("keep", "run"), ("run", "keep")] {
+        for file in sources(&src.join(layer)) {
+            let used = uses(&fs::read_to_string(&file).unwrap(), layer);
+            assert!(used.iter().all(|(layer, _)| layer != other), "{}", file.display());
+        }
+    }
+}
+
+#[test]
 fn every_file_opens_with_a_sentence() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for file in sources(&root.join("src")).into_iter().chain(sources(&root.join("tests"))) {
@@ -97,50 +108,106 @@ fn every_file_opens_with_a_sentence() {
     }
 }
 
-/// The long options of a program, from its `--help`.
-fn options(program: &str) -> Vec<String> {
-    let help = std::process::Command::new(program).arg("--help").output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
-    let mut found: Vec<String> = help
-        .lines()
-        .filter(|line| line.trim_start().starts_with('-'))
-        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")))
-        .map(|word| word.trim_end_matches(',').to_owned())
-        .collect();
-    found.sort();
-    found.dedup(); // a wrapped line of the help may begin with an option, too
-    found
+/// What a program says to `--help`, asked after these words.
+fn help(program: &str, words: &[&str]) -> String {
+    let help = std::process::Command::new(program).args(words).arg("--help").output().unwrap();
+    assert!(help.status.success(), "{program} {words:?}");
+    String::from_utf8(help.stdout).unwrap()
 }
 
-/// The options in the table under a heading of the README.
-fn documented(heading: &str) -> Vec<String> {
+/// The long options in a `--help`, but for those that every program has.
+fn options(help: &str) -> BTreeSet<String> {
+    let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
+    let found = lines.filter_map(|line| line.split_whitespace().find(|w| w.starts_with("--")));
+    // A wrapped line of the help may begin with an option, too: a set has it once.
+    found
+        .map(|word| word.split([',', '[']).next().unwrap_or_default().to_owned())
+        .filter(|word| word != "--help" && word != "--version")
+        .collect()
+}
+
+/// The rows of the table under a heading of the README, each as its cells.
+fn table(heading: &str) -> Vec<Vec<String>> {
     let readme =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let section = readme.split(&format!("\n### {heading}\n")).nth(1).unwrap_or_default();
     let section = section.split("\n#").next().unwrap();
-    let mut found: Vec<String> = section
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .filter_map(|line| line.split('|').nth(1))
-        .flat_map(|cell| cell.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')))
-        .filter(|word| word.starts_with("--"))
-        .map(str::to_owned)
-        .collect();
-    found.sort();
-    found
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('|').skip(1).map(str::to_owned).collect()).collect()
 }
+
+/// The long options in a cell.
+fn documented(cell: &str) -> BTreeSet<String> {
+    cell.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .filter(|word| word.len() > 2 && word.starts_with("--"))
+        .map(str::to_owned)
+        .collect()
+}
+
+const KEEP: &str = env!("CARGO_BIN_EXE_sentinel-keep");
 
 #[test]
 fn the_readme_lists_the_options_that_there_are() {
-    for (heading, program) in [
-        ("Options of sentinel-run", env!("CARGO_BIN_EXE_sentinel-run")),
-        ("Options of sentinel-watch", env!("CARGO_BIN_EXE_sentinel-watch")),
+    for (heading, program, words, at_least) in [
+        ("Options of sentinel-run", env!("CARGO_BIN_EXE_sentinel-run"), [].as_slice(), 15),
+        ("Options of sentinel-watch", env!("CARGO_BIN_EXE_sentinel-watch"), &[], 15),
+        ("Options of sentinel-keep", KEEP, &[], 4),
+        ("Options of sentinel-keep register", KEEP, &["register"], 20),
     ] {
-        let there = options(program);
-        assert!(there.len() > 15, "{there:?}");
-        let mut told = documented(heading);
-        told.extend(["--help".to_owned(), "--version".to_owned()]);
-        told.sort();
+        let mut there = options(&help(program, words));
+        if !words.is_empty() {
+            there = &there - &options(&help(program, &[]));
+        }
+        assert!(there.len() >= at_least, "{there:?}");
+        let told: BTreeSet<String> =
+            table(heading).iter().flat_map(|row| documented(&row[0])).collect();
         assert_eq!(there, told, "{heading}");
     }
+}
+
+#[test]
+fn the_readme_lists_the_commands_that_there_are_and_their_options() {
+    let general = help(KEEP, &[]);
+    let list = general.split("\nCommands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    // Two blanks before a name; where a description goes on there are more.
+    let names = list.lines().filter_map(|line| line.strip_prefix("  "));
+    let names = names.filter(|line| !line.starts_with(' ')).map(|line| line.split(' ').next());
+    let there: BTreeSet<&str> = names.flatten().filter(|name| *name != "help").collect();
+    assert!(there.len() > 10, "{there:?}");
+    let rows = table("Commands of sentinel-keep");
+    let name = |row: &[String]| {
+        row[0].trim().trim_start_matches('`').split([' ', '`']).next().unwrap().to_owned()
+    };
+    let told: BTreeSet<String> = rows.iter().map(|row| name(row)).collect();
+    assert_eq!(there, told.iter().map(String::as_str).collect());
+    assert_eq!(rows.len(), told.len(), "a command is there twice");
+    for row in rows.iter().filter(|row| name(row) != "register") {
+        let there = &options(&help(KEEP, &[&name(row)])) - &options(&general);
+        assert_eq!(there, documented(&row[1]), "{}", name(row));
+    }
+}
+
+#[test]
+fn the_readme_lists_the_keys_of_the_registry() {
+    let root = tempfile::tempdir().unwrap();
+    let registry = root.path().join("home/registry.json");
+    let everything = "--duration 1h --completes --no-auto-restart --backoff fixed --grace 1s \
+        --failure-threshold 2 --check-interval 1s --progress-timeout 9s --progress-interval 2s \
+        --max-memory 1G --max-cpu 50 --max-log 1M --beat-on app --progress-cmd true \
+        --progress-file x --health-cmd true --health-http http://localhost/ --after y --tmux \
+        --pre-restart true --env A=b --env-file x all -- true";
+    let done = std::process::Command::new(KEEP)
+        .arg("--registry")
+        .arg(&registry)
+        .arg("register")
+        .args(everything.split_whitespace())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let written: serde_json::Value = serde_json::from_slice(&fs::read(&registry).unwrap()).unwrap();
+    let there: BTreeSet<&str> =
+        written["all"].as_object().unwrap().keys().map(String::as_str).collect();
+    let rows = table("The registry");
+    let keys = rows.iter().flat_map(|row| row[0].split('`').skip(1).step_by(2));
+    assert_eq!(there, keys.collect::<BTreeSet<&str>>());
 }
