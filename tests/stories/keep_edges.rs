@@ -27,7 +27,9 @@ fn a_process_whose_files_were_deleted_is_not_started_beside_itself() {
         if all {
             fs::remove_dir_all(scene.dir()).unwrap();
         } else {
-            jobs(&scene).iter().for_each(|path| fs::remove_file(path).unwrap());
+            for path in jobs(&scene) {
+                fs::remove_file(path).unwrap();
+            }
         }
         scene.kept("start bot").exits(0).says("running");
         scene.kept("healthcheck").exits(0);
