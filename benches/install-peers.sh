@@ -11,12 +11,20 @@ peers=(
     dumb-init:dumb-init
     chpst:runit
     inotifywait:inotify-tools
+    supervisord:supervisor
+    monit:monit
+    s6-svscan:s6
+    supervise:daemontools
 )
 
 absent=()
 for peer in "${peers[@]}"; do
     command -v "${peer%%:*}" >/dev/null || absent+=("${peer#*:}")
 done
+if command -v npm >/dev/null && ! command -v pm2 >/dev/null; then
+    npm install --global --silent --no-fund --no-audit pm2 >/dev/null ||
+        echo "left out: pm2 cannot be installed" >&2
+fi
 ((${#absent[@]})) || exit 0
 
 as_root=()

@@ -107,7 +107,17 @@ impl Lab {
             .collect()
     }
 
-    fn program(&self, word: &str) -> Option<PathBuf> {
+    /// A line for the shell, which finds our programs first.
+    pub fn shell(&self, line: &str) -> Command {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let dirs = [self.bins.clone()].into_iter().chain(env::split_paths(&path));
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).env("PATH", env::join_paths(dirs).expect("no ':' in a path"));
+        command
+    }
+
+    /// Where a program is.
+    pub fn program(&self, word: &str) -> Option<PathBuf> {
         let dirs: Vec<PathBuf> = if word.starts_with("sentinel-") {
             vec![self.bins.clone()]
         } else {

@@ -4,11 +4,14 @@
 
 mod contender;
 mod idle;
+mod keep;
+mod keepers;
 mod lab;
 mod latency;
 mod look;
 mod memory;
 mod process;
+mod restart;
 mod spawn;
 mod survivors;
 mod table;
@@ -33,6 +36,9 @@ const SECTIONS: &[Section] = &[
     ("look", look::measure),
     ("watch", watch::measure),
     ("survivors", survivors::measure),
+    ("restart", restart::restart),
+    ("hung", restart::hung),
+    ("keep200", keep::measure),
 ];
 
 fn main() -> ExitCode {
@@ -40,6 +46,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).filter(|a| a != "--bench").collect();
     match words(&args)[..] {
         [latency::STAMP, file, milliseconds] => return latency::stamp(file, milliseconds),
+        [how @ (restart::ALIVE | restart::DEADLOCK | restart::STOPPED), file] => {
+            return restart::process(how, file);
+        }
         [look::STUCK, processes] => return look::stuck(processes),
         _ => {}
     }

@@ -33,6 +33,10 @@ impl Samples {
         self.0[(self.0.len() - 1) * 9 / 10]
     }
 
+    pub fn p95(&self) -> f64 {
+        self.0[(self.0.len() - 1) * 19 / 20]
+    }
+
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -46,5 +50,5 @@ pub fn print(title: &str, header: &[&str], rows: &[Vec<String>], target: &str) {
     for row in rows {
         println!("| {} |", row.join(" | "));
     }
-    println!("\nTarget for `sentinel-run`: {target}.\n");
+    println!("\nTarget for ours: {target}.\n");
 }
