@@ -10,7 +10,9 @@ use crate::protocol::ledger::{Ledger, Phase};
 use crate::protocol::name::JobName;
 use crate::protocol::registry::{Process, Registry};
 use crate::watch::Report;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// So many processes are acted on at once: a hung one takes its grace to end.
@@ -127,20 +129,42 @@ pub fn needing(home: &Home, registry: &Registry) -> Result<Vec<(JobName, Process
 
 /// Acts on each, some at once.
 fn visit(home: &Home, todo: &[(JobName, Process)], settings: &Settings) -> Vec<Visit> {
-    let queue = std::sync::Mutex::new(todo.iter());
-    let done = std::sync::Mutex::new(Vec::new());
+    let mut visits = Vec::new();
+    abreast(
+        todo,
+        |(name, process)| check(home, (name, process), settings),
+        |(name, _), next| {
+            let next = next.map_err(|error| error.to_string());
+            visits.push(Visit { name: name.clone(), next });
+        },
+    );
+    visits
+}
+
+/// Acts on each, some at once; what came of it is told in their order, as soon as its turn comes.
+pub fn abreast<I: Sync, T: Send>(
+    items: &[I],
+    act: impl Fn(&I) -> T + Sync,
+    tell: impl FnMut(&I, T) + Send,
+) {
+    let begun = AtomicUsize::new(0);
+    let answers = Mutex::new((tell, BTreeMap::new(), 0));
     let work = || {
         loop {
-            let next = queue.lock().ok().and_then(|mut queue| queue.next());
-            let Some((name, process)) = next else { return };
-            let next = check(home, (name, process), settings).map_err(|error| error.to_string());
-            if let Ok(mut done) = done.lock() {
-                done.push(Visit { name: name.clone(), next });
+            let at = begun.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { return };
+            let answer = act(item);
+            let Ok(mut answers) = answers.lock() else { return };
+            let (tell, early, told) = &mut *answers;
+            early.insert(at, answer);
+            while let Some(answer) = early.remove(told) {
+                tell(&items[*told], answer);
+                *told += 1;
             }
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..todo.len().min(AT_ONCE) {
+        for _ in 1..items.len().min(AT_ONCE) {
             // Without another thread it takes longer.
             if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
                 break;
@@ -148,5 +172,4 @@ fn visit(home: &Home, todo: &[(JobName, Process)], settings: &Settings) -> Vec<V
         }
         work();
     });
-    done.into_inner().unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use crate::keep::act::{self, Done};
 use crate::keep::adopt::{Description, describe, may_be_adopted};
 use crate::keep::alerts::Settings;
 use crate::keep::home::Home;
+use crate::keep::pass::abreast;
 use crate::keep::{KeepError, events, order, registry};
 use crate::os::clock::pause;
 use crate::os::say::say;
@@ -90,15 +91,18 @@ fn each(context: &Context, names: &Names, act: Act) -> Result<u8, KeepError> {
     let registry = registry::load(&context.home)?;
     let mut worst = 0;
     let mut waiting = Vec::new();
-    for name in names.chosen(&registry) {
-        let done = registry::process(&context.home, &registry, &name)
-            .and_then(|process| act(&context.home, (&name, &process), &context.settings));
-        match done {
-            Ok(Done::Waits(_)) => waiting.push(name),
-            Ok(done) => tell(context, &name, &done),
+    abreast(
+        &names.chosen(&registry),
+        |name| {
+            registry::process(&context.home, &registry, name)
+                .and_then(|process| act(&context.home, (name, &process), &context.settings))
+        },
+        |name, done| match done {
+            Ok(Done::Waits(_)) => waiting.push(name.clone()),
+            Ok(done) => tell(context, name, &done),
             Err(error) => worst = worst.max(context.fail(name.as_str(), &error)),
-        }
-    }
+        },
+    );
     if names.all {
         for bad in registry.bad() {
             let path = context.home.registry().to_owned();
