@@ -1,7 +1,6 @@
 //! Many at once, from cron, a person and a loop: one start, one restart, never two processes.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -59,10 +58,9 @@ fn whatever_many_ask_for_at_once_there_are_never_two_and_the_last_word_holds() {
     let options = "--restart-cooldown 10ms --max-restarts 1000 --grace 1s";
     scene.kept_up("bot", &format!("{options} -- {} bot", witness.display()));
     let asked = ["start bot", "healthcheck", "restart bot", "stop bot", "healthcheck", "start bot"];
-    let end = Instant::now() + Duration::from_secs(2);
     let mut under_way: Vec<_> = asked.iter().map(|line| (line, scene.keep(line).start())).collect();
     let mut rounds = 0;
-    while Instant::now() < end {
+    while rounds < 50 {
         for (line, asked) in &mut under_way {
             if !asked.is_running() {
                 let again = scene.keep(line).start();
@@ -82,7 +80,6 @@ fn whatever_many_ask_for_at_once_there_are_never_two_and_the_last_word_holds() {
     for (_, asked) in under_way {
         asked.wait().exits(0);
     }
-    assert!(rounds > 12, "so little can be no test: {rounds}");
     scene.kept("stop bot").exits(0);
     scene.nothing_is_left();
     scene.kept("healthcheck").exits(0);

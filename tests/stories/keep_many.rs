@@ -58,9 +58,9 @@ fn many_processes_are_started_looked_at_mended_and_stopped_together() {
 fn many_that_do_not_want_to_end_take_their_grace_together() {
     let scene = Scene::new();
     let deaf = "trap '' TERM; touch \"$0\"; while :; do sleep 3721; done";
-    let names: Vec<String> = (0..8).map(|n| format!("deaf{n}")).collect();
+    let names: Vec<String> = (0..12).map(|n| format!("deaf{n}")).collect();
     for name in &names {
-        let register = scene.keep(&format!("register {name} --grace 1s -- sh -c"));
+        let register = scene.keep(&format!("register {name} --grace 2s -- sh -c"));
         register.arg(deaf).arg(scene.path(name)).finish().exits(0);
     }
     scene.kept("start --all").exits(0);
@@ -69,6 +69,6 @@ fn many_that_do_not_want_to_end_take_their_grace_together() {
     let told: Vec<&str> = stop.stdout.lines().collect();
     let expected: Vec<String> = names.iter().map(|name| format!("stopped  {name}")).collect();
     assert_eq!(told, expected, "in the order of the registry");
-    assert!(stop.took < Duration::from_secs(7), "one after the other: {:?}", stop.took);
+    assert!(stop.took < Duration::from_secs(15), "one after the other: {:?}", stop.took);
     scene.nothing_is_left();
 }
