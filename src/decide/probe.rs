@@ -69,6 +69,12 @@ impl Course {
         }
     }
 
+    /// Whether it has had a good answer.
+    #[must_use]
+    pub fn was_good(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// What it is evidence of.
     #[must_use]
     pub fn kind(&self) -> Kind {

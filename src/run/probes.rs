@@ -6,8 +6,9 @@
 //!                   └─out of time──▶ late (killed; a thread is let be)
 //! ```
 //!
-//! Nothing here waits. Each probe is asked at start and then once an interval, and is never asked
-//! while its last answer is still awaited. Its processes are children of the wrapper and none of
+//! Nothing here waits. Each probe is asked at start and then once an interval, one of health every
+//! second until it has first succeeded; and none is asked while its last answer is still awaited. Its
+//! processes are children of the wrapper and none of
 //! the job's: whoever looks at the tree spares them.
 
 use super::config::{Config, Probe};
@@ -32,6 +33,10 @@ use std::time::{Duration, Instant};
 
 /// The longest any probe may take, however seldom it is asked.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// A health probe is asked this often until it has first succeeded: what was started just now is not
+/// well yet, and somebody may wait for it.
+const FIRST: Duration = Duration::from_secs(1);
 
 /// Evidence that a probe brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +71,8 @@ struct Asked {
     probe: Probe,
     course: Course,
     phase: Phase,
+    /// When a failure was counted last, before the first success.
+    failed: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -103,6 +110,7 @@ impl Probes {
             probe: probe.clone(),
             course: Course::new(probe.kind(), config.failure_threshold),
             phase: Phase::Idle { due: now },
+            failed: None,
         };
         let asked: Vec<Asked> = config.probes.iter().map(ask).collect();
         let threads = asked.iter().any(|asked| asked.probe.command().is_none());
@@ -291,8 +299,9 @@ impl Probes {
 
     /// It is not under way any more; as what it was.
     fn idle(&mut self, at: usize, now: Instant) -> Phase {
-        let interval = self.interval;
-        let phase = &mut self.asked[at].phase;
+        let asked = &mut self.asked[at];
+        let interval = if asked.is_new() { self.interval.min(FIRST) } else { self.interval };
+        let phase = &mut asked.phase;
         let due = match phase {
             Phase::Idle { due } => *due,
             Phase::UnderWay { since, .. } | Phase::Late { since, .. } => now.max(*since + interval),
@@ -301,13 +310,29 @@ impl Probes {
     }
 
     fn take(&mut self, at: usize, answer: Answer, now: Instant) {
-        let course = &mut self.asked[at].course;
-        let kind = course.kind();
-        self.found.extend(course.take(answer, now).map(|detail| Finding { kind, detail }));
+        let asked = &mut self.asked[at];
+        if asked.is_new() {
+            match (&answer, &mut asked.phase) {
+                // That it is asked more often makes no more failures.
+                (Answer::Bad(_), _) if asked.failed.is_some_and(|at| now < at + self.interval) => {
+                    return;
+                }
+                (Answer::Bad(_), _) => asked.failed = Some(now),
+                (Answer::Good { .. }, Phase::Idle { due }) => *due = now + self.interval,
+                _ => {}
+            }
+        }
+        let kind = asked.course.kind();
+        self.found.extend(asked.course.take(answer, now).map(|detail| Finding { kind, detail }));
     }
 }
 
 impl Asked {
+    /// Whether somebody waits for its first success.
+    fn is_new(&self) -> bool {
+        self.course.kind() == Kind::Health && !self.course.was_good()
+    }
+
     fn helper(&self) -> Option<&Helper> {
         match &self.phase {
             Phase::UnderWay { by: By::Command(helper), .. }
@@ -412,6 +437,20 @@ fn message(text: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// One that is asked every minute.
+    fn probes(asked: Asked) -> Probes {
+        Probes {
+            asked: vec![asked],
+            bell: None,
+            interval: Duration::from_mins(1),
+            environment: Vec::new(),
+            umask: Mode::empty(),
+            left: HashSet::new(),
+            found: Vec::new(),
+            over: false,
+        }
+    }
+
     fn printed(text: &str) -> Printed {
         Printed { text: text.into(), mark: text.len() as u64, endless: false }
     }
@@ -467,17 +506,9 @@ mod tests {
             probe: Probe::HealthAddress("http://localhost/".into()),
             course: Course::new(Kind::Health, 3),
             phase: Phase::UnderWay { since: begin, by: By::Thread },
+            failed: None,
         };
-        let mut probes = Probes {
-            asked: vec![asked],
-            bell: None,
-            interval: Duration::from_mins(1),
-            environment: Vec::new(),
-            umask: Mode::empty(),
-            left: HashSet::new(),
-            found: Vec::new(),
-            over: false,
-        };
+        let mut probes = probes(asked);
         assert_eq!(probes.next(), Some(at(30)));
         let found = |probes: &mut Probes, seconds| {
             probes.step(Vec::new, at(seconds));
@@ -502,5 +533,39 @@ mod tests {
         assert!(matches!(phase, Phase::Late { .. }) && probes.next() == Some(at(160)));
         probes.stop();
         assert_eq!(probes.next(), None);
+    }
+
+    #[test]
+    fn what_is_not_well_yet_is_asked_every_second_and_fails_once_an_interval() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let asked = Asked {
+            probe: Probe::HealthAddress("http://localhost/".into()),
+            course: Course::new(Kind::Health, 3),
+            phase: Phase::Idle { due: begin },
+            failed: None,
+        };
+        let mut probes = probes(asked);
+        let mut answered = |seconds, answer: Answer| {
+            probes.asked[0].phase = Phase::UnderWay { since: at(seconds), by: By::Thread };
+            probes.idle(0, at(seconds));
+            probes.take(0, answer, at(seconds));
+            let found = probes.found().into_iter().map(|found| found.detail).collect::<String>();
+            (found, probes.next())
+        };
+        let refused = || Answer::Bad("refused".into());
+        let well = || Answer::Good { mark: 0, words: "HTTP 200".into() };
+        let table = [
+            (0, refused(), "refused (1 of 3 failures)", 1),
+            (1, refused(), "", 2),
+            (59, refused(), "", 60),
+            (60, refused(), "refused (2 of 3 failures)", 61),
+            (61, well(), "HTTP 200", 121),
+            (121, refused(), "refused (1 of 3 failures)", 181),
+            (181, refused(), "refused (2 of 3 failures)", 241),
+        ];
+        for (seconds, answer, found, next) in table {
+            assert_eq!(answered(seconds, answer), (found.to_owned(), Some(at(next))), "{seconds}");
+        }
     }
 }
