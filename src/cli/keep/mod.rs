@@ -173,7 +173,7 @@ impl Command {
 #[derive(Debug, clap::Args)]
 struct Names {
     /// Names of processes
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
     names: Vec<JobName>,
 
     /// All that are registered
@@ -185,7 +185,7 @@ struct Names {
 #[derive(Debug, clap::Args)]
 struct Entries {
     /// Names of entries
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
     names: Vec<String>,
 
     /// All that there are
