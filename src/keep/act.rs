@@ -2,7 +2,8 @@
 
 use super::KeepError;
 use super::alerts::Settings;
-use super::check::{Case, Next};
+use super::case::Case;
+use super::check::Next;
 use super::home::Home;
 use super::ledger::now;
 use super::{adoption, events, look, remnant};
@@ -78,6 +79,7 @@ pub fn restart(
         case.strike_out(&report);
     }
     begin_anew(&mut case);
+    case.ledger.by_hand = true;
     case.write()?;
     finish(&mut case)
 }
@@ -159,6 +161,7 @@ fn stop_case(case: &mut Case<'_>) -> Result<Done, KeepError> {
     case.ledger.phase = Phase::Stopped;
     case.ledger.down_no_more(&now());
     case.ledger.replaced = None;
+    case.ledger.by_hand = false;
     if changes {
         case.write()?;
     }

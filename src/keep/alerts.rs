@@ -59,7 +59,7 @@ pub fn deliver(home: &Home, settings: &Settings, alert: &Alert) -> Result<(), Ke
 
 /// The queue first: an alert that is there has been queued, however we ended.
 fn put(home: &Home, settings: &Settings, alert: &Alert, send: bool) -> Result<(), KeepError> {
-    let dir = home.alerts()?;
+    let dir = MonitorDir::create(home.alerts()?.path())?;
     let path = dir.path().join(queue::file_name(alert));
     if read(&dir, &path).ok().is_none_or(|known| known.id != alert.id) {
         let packed = alert.pack();
@@ -136,7 +136,9 @@ pub fn take(
     for path in &found.paths {
         dir.remove(path)?;
     }
-    sync_dir(&dir)?;
+    if !found.paths.is_empty() {
+        sync_dir(&dir)?;
+    }
     flags::reset(home, settings.seeds(), &list(home)?.alerts);
     Ok(())
 }
@@ -242,7 +244,7 @@ mod tests {
 
     fn scene() -> (tempfile::TempDir, Home) {
         let root = tempfile::tempdir().unwrap();
-        let home = Home::open(&root.path().join("home/registry.json")).unwrap();
+        let home = Home::make(&root.path().join("home/registry.json")).unwrap();
         (root, home)
     }
 

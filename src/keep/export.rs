@@ -210,7 +210,7 @@ mod tests {
 
     fn export(process: &Process) -> String {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::open(&dir.path().join("r.json")).unwrap();
+        let home = Home::make(&dir.path().join("r.json")).unwrap();
         systemd(&home, &"bot".parse().unwrap(), process, Path::new("/bin/sentinel-run")).unwrap()
     }
 

@@ -14,16 +14,31 @@ pub struct Home {
 }
 
 impl Home {
-    /// The home of the registry at this path; what is missing is made, but for the file itself.
+    /// The home of the registry at this path, for who only reads: nothing is made.
     ///
     /// # Errors
-    /// If a directory cannot be made, or is refused as a monitor directory would be.
+    /// If a directory is refused as a monitor directory would be.
     pub fn open(registry: &Path) -> Result<Self, KeepError> {
+        Self::with(registry, MonitorDir::open_or_absent)
+    }
+
+    /// The same for who acts; what is missing is made, but for the file itself.
+    ///
+    /// # Errors
+    /// If a directory cannot be made, or is refused.
+    pub fn make(registry: &Path) -> Result<Self, KeepError> {
+        Self::with(registry, MonitorDir::create)
+    }
+
+    fn with(
+        registry: &Path,
+        dir: fn(&Path) -> Result<MonitorDir, DirError>,
+    ) -> Result<Self, KeepError> {
         let fail = |source| DirError::io("open", registry, source);
         let registry = std::path::absolute(registry).map_err(fail)?;
         let parent = registry.parent().ok_or_else(|| fail(std::io::ErrorKind::InvalidInput.into()));
-        let beside = MonitorDir::create(parent?)?;
-        let state = MonitorDir::create(&beside.path().join("state"))?;
+        let beside = dir(parent?)?;
+        let state = dir(&beside.path().join("state"))?;
         Ok(Self { registry, beside, state })
     }
 
@@ -51,12 +66,12 @@ impl Home {
         self.beside.path().join("jobs")
     }
 
-    /// Where alerts are, one file each.
+    /// Where alerts are, one file each; it may not be there yet.
     ///
     /// # Errors
-    /// If it cannot be made, or is refused.
+    /// If it is refused.
     pub fn alerts(&self) -> Result<MonitorDir, KeepError> {
-        Ok(MonitorDir::create(&self.beside.path().join("alerts"))?)
+        Ok(MonitorDir::open_or_absent(&self.beside.path().join("alerts"))?)
     }
 
     /// Where alerts wait for the alert command, one file each. No process has such a name.

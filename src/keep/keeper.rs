@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 /// At least this often the ledgers and the registry are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// So many processes are acted on at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 /// What could not be done is tried again after this.
 const AGAIN: Duration = Duration::from_secs(2);
 /// A keeper that is just going may hold the lock for a moment.
@@ -394,6 +394,8 @@ fn follow(home: &Home, ringer: &Ringer<Wake>) -> Option<RecommendedWatcher> {
             ringer.ring(Wake::Changed);
         }
     };
+    // notify panics where its thread cannot be had (8.2): see first whether there is room for one.
+    std::thread::Builder::new().spawn(|| {}).ok()?.join().ok()?;
     let mut watcher = notify::recommended_watcher(handler).ok()?;
     watcher.watch(home.state().path(), RecursiveMode::NonRecursive).ok()?;
     Some(watcher)

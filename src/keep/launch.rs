@@ -236,8 +236,8 @@ impl Launch<'_> {
 /// # Errors
 /// What it said, or that it took too long.
 pub fn prepare(process: &Process) -> Result<(), Refused> {
-    /// A migration, a wait for a port: longer than that is no preparation.
-    const MOST: Duration = Duration::from_mins(5);
+    /// As long as systemd gives a start, and shorter than who asks for a stop waits for the lock.
+    const MOST: Duration = Duration::from_secs(90);
     let Some(text) = &process.pre_restart else { return Ok(()) };
     let fail = |why: String| Refused::new(format!("--pre-restart {text:?}: {why}"));
     let environment = environment(process).map_err(Refused::new)?;

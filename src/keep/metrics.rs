@@ -118,7 +118,8 @@ pub fn gather(home: &Home, registry: &Registry) -> Result<Metrics, KeepError> {
     let mut processes = Vec::new();
     for (name, process) in registry.processes() {
         let report = reports.get(name.as_str()).copied();
-        let mut numbers = of(home, (name, process), report)?;
+        // One ledger that is refused keeps nobody from the numbers of the others.
+        let Ok(mut numbers) = of(home, (name, process), report) else { continue };
         numbers.alerts = alerts.get(name.as_str()).copied().unwrap_or_default();
         processes.push(numbers);
     }

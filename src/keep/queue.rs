@@ -41,7 +41,11 @@ pub fn files(dir: &MonitorDir) -> Result<Vec<PathBuf>, KeepError> {
     let fail =
         |source| KeepError::System { what: format!("read {}", dir.path().display()), source };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir.path()).map_err(fail)? {
+    let entries = match std::fs::read_dir(dir.path()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+        entries => entries.map_err(fail)?,
+    };
+    for entry in entries {
         let entry = entry.map_err(fail)?;
         // Hidden ones are being written, or were when somebody was killed.
         if !entry.file_name().as_encoded_bytes().starts_with(b".") {

@@ -101,6 +101,20 @@ impl MonitorDir {
         Err(DirError::refused(&path, why))
     }
 
+    /// Opens the directory; while there is none, what [`create`](Self::create) would make: nothing is
+    /// found in it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_or_absent(path: &Path) -> Result<Self, DirError> {
+        if let Some(dir) = Self::open(path)? {
+            return Ok(dir);
+        }
+        let path = std::path::absolute(path).map_err(|error| DirError::io("open", path, error))?;
+        let me = nix::unistd::geteuid().as_raw();
+        Ok(Self { path, uid: me, gid: nix::unistd::getegid().as_raw(), me })
+    }
+
     /// Absolute.
     #[must_use]
     pub fn path(&self) -> &Path {

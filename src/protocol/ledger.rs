@@ -210,6 +210,9 @@ pub struct Ledger {
     /// A run that is to be ended before the next is started: somebody asked for a restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<String>,
+    /// The next start is a restart that somebody asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
     /// The running process that was taken under watch, until its end is settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adopted>,

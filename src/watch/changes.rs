@@ -67,7 +67,10 @@ impl Changes {
                 }
             }
         };
-        Self { watcher: notify::recommended_watcher(handler).ok(), followed }
+        // It panics where its thread cannot be had (8.2): see first whether there is room for one.
+        let room = std::thread::Builder::new().spawn(|| {}).ok();
+        let watcher = room.and_then(|_| notify::recommended_watcher(handler).ok());
+        Self { watcher, followed }
     }
 
     /// Watches the heartbeat of a job, once it is there; again if it was replaced. True: from now

@@ -154,6 +154,17 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it may change anything: who only reads makes no directory.
+    fn acts(&self) -> bool {
+        match self {
+            Self::Status { .. } | Self::Logs { .. } | Self::Events { .. } | Self::Metrics(_) => {
+                false
+            }
+            Self::Alerts { take } => *take,
+            _ => true,
+        }
+    }
+
     /// How long alerts that it raised are sent after it; `None`: it raises none, or sends them
     /// itself.
     fn sends_for(&self) -> Option<Duration> {
@@ -241,7 +252,8 @@ pub fn main() -> ExitCode {
         }
         Called::Command(command) => command,
     };
-    let home = match registry.and_then(|registry| Home::open(&registry)) {
+    let open = if command.acts() { Home::make } else { Home::open };
+    let home = match registry.and_then(|registry| open(&registry)) {
         Ok(home) => home,
         Err(error) => return ExitCode::from(refuse(&error)),
     };
