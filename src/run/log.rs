@@ -13,6 +13,11 @@ use std::time::Duration;
 const HEAD: usize = 64;
 /// A write of this size to a pipe that polls as writable does not block (pipe(7)).
 const CHUNK: usize = 4096;
+/// How often a log that grows is looked at for too much of it; one that outgrows its limit faster
+/// than that; and one that is quiet, in the end.
+const GROWING: Duration = Duration::from_millis(250);
+const FLOODED: Duration = Duration::from_millis(5);
+const QUIET: Duration = Duration::from_secs(2);
 /// How often the copy looks for more.
 pub const TEE_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -25,14 +30,25 @@ pub struct Log {
     truncated: bool,
     keep: Option<u64>,
     dropped: u64,
-    busy: bool,
+    /// Its size when it was trimmed last, and when to do so again.
+    trimmed: u64,
+    rest: Duration,
 }
 
 impl Log {
     /// A new log of which the newest `keep` bytes stay on disk.
     #[must_use]
     pub fn new(file: File, keep: Option<u64>) -> Self {
-        Self { file, size: 0, head: Vec::new(), truncated: false, keep, dropped: 0, busy: false }
+        Self {
+            file,
+            size: 0,
+            head: Vec::new(),
+            truncated: false,
+            keep,
+            dropped: 0,
+            trimmed: 0,
+            rest: GROWING,
+        }
     }
 
     /// The file.
@@ -102,8 +118,7 @@ impl Log {
     /// When to look whether there is too much of it.
     #[must_use]
     pub fn trim_interval(&self) -> Option<Duration> {
-        let rest = if self.busy { Duration::from_millis(5) } else { Duration::from_millis(250) };
-        self.keep.map(|_| rest)
+        self.keep.map(|_| self.rest)
     }
 
     /// Gives back the disk space of all but the newest bytes, by whole blocks. The size stays, so
@@ -115,7 +130,15 @@ impl Log {
         let Some(keep) = self.keep else { return Ok(()) };
         let size = self.file.metadata()?.len();
         let upto = size.saturating_sub(keep) / BLOCK * BLOCK;
-        self.busy = upto > self.dropped + keep / 4;
+        // The more has come, the sooner; who writes nothing for long is looked at seldom.
+        self.rest = if upto > self.dropped + keep / 4 {
+            FLOODED
+        } else if size != self.trimmed {
+            GROWING
+        } else {
+            (self.rest * 2).clamp(GROWING, QUIET)
+        };
+        self.trimmed = size;
         if upto > self.dropped {
             disk::punch_head(&self.file, upto)?;
             self.dropped = upto;
