@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub enum Done {
     /// It runs now, with this wrapper.
     Started(Option<i32>),
+    /// It was ended if it ran, and runs now.
+    Restarted(Option<i32>),
     /// It ran before.
     AlreadyRunning(Option<i32>),
     /// It is started once others are there.
@@ -81,7 +83,10 @@ pub fn restart(
     begin_anew(&mut case);
     case.ledger.by_hand = true;
     case.write()?;
-    finish(&mut case)
+    finish(&mut case).map(|done| match done {
+        Done::Started(wrapper) => Done::Restarted(wrapper),
+        done => done,
+    })
 }
 
 fn begin_anew(case: &mut Case<'_>) {

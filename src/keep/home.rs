@@ -130,6 +130,12 @@ impl Home {
         self.state.path().join(".told.json")
     }
 
+    /// Touched by every healthcheck: so it is known whether anybody looks.
+    #[must_use]
+    pub fn looked(&self) -> PathBuf {
+        self.state.path().join(".looked")
+    }
+
     /// What happened, newest last.
     #[must_use]
     pub fn events(&self) -> PathBuf {

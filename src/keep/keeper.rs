@@ -184,6 +184,7 @@ impl<'a> Keeper<'a> {
         }
         if now >= self.next_pass {
             self.next_pass = now + self.every;
+            pass::leave_mark(self.home);
             self.next_send.get_or_insert(now); // what others left in the queue
             match pass::needing(self.home, &self.registry) {
                 Ok(todo) => todo.iter().for_each(|(name, _)| self.begin(name)),

@@ -6,6 +6,7 @@ use super::home::Home;
 use super::{KeepError, ledger, look, order};
 use crate::decide::verdict::Verdict;
 use crate::os::clock::pause;
+use crate::os::lock::is_locked;
 use crate::protocol::ledger::{Ledger, Phase};
 use crate::protocol::name::JobName;
 use crate::protocol::registry::{Process, Registry};
@@ -13,10 +14,29 @@ use crate::watch::Report;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// So many processes are acted on at once: a hung one takes its grace to end.
 const AT_ONCE: usize = 16;
+
+/// Who looks at all does so more often than this.
+const SELDOM: Duration = Duration::from_hours(25);
+
+/// Says that somebody has looked, or is about to.
+pub fn leave_mark(home: &Home) {
+    if let Ok(file) = home.state().create_file(&home.looked()) {
+        let _ = file.set_modified(SystemTime::now());
+    }
+}
+
+/// Whether somebody looks: a keeper that stays, or one that came by not long ago.
+#[must_use]
+pub fn is_looked_after(home: &Home) -> bool {
+    let looked = std::fs::symlink_metadata(home.looked()).and_then(|meta| meta.modified()).ok();
+    let ago = looked.and_then(|at| SystemTime::now().duration_since(at).ok());
+    ago.is_some_and(|ago| ago < SELDOM)
+        || is_locked(home.state(), &home.keeper_lock()).unwrap_or_default()
+}
 
 /// What one pass did about a process.
 #[derive(Clone, Debug)]
@@ -51,6 +71,7 @@ pub fn healthcheck(
     tell: &mut dyn FnMut(&Visit),
 ) -> Result<(), KeepError> {
     let began = Instant::now();
+    leave_mark(home);
     let mut visits = pass(home, registry, settings)?;
     let mut pending: Vec<(JobName, Instant)> = Vec::new();
     let mut told: HashMap<JobName, Result<Next, String>> = HashMap::new();

@@ -8,6 +8,7 @@ use crate::os::{clock, usage};
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::ledger::{Failure, Ledger, Phase};
 use crate::protocol::name::JobName;
+use crate::protocol::outcome::Outcome;
 use crate::protocol::progress::Pace;
 use crate::protocol::registry::{Process, Registry};
 use crate::protocol::time::{human, seconds};
@@ -30,6 +31,8 @@ pub enum State {
     Hung,
     /// It ended, and no healthcheck has seen it yet.
     Dead,
+    /// It will be started, for the first time since somebody asked for it.
+    Starting,
     /// It is dead, and will be started again.
     Restarting,
     /// It will be started once others are there.
@@ -68,6 +71,7 @@ impl State {
             Self::Stuck => "stuck",
             Self::Hung => "hung",
             Self::Dead => "dead",
+            Self::Starting => "starting",
             Self::Restarting => "restarting",
             Self::Waiting => "waiting",
             Self::Stopped => "stopped",
@@ -196,10 +200,19 @@ fn one(
         name: name.to_string(),
         state,
         detail,
-        verdict: report.map(|report| report.verdict),
+        // What somebody had ended did not fail, whatever a watcher has to call it.
+        verdict: report
+            .filter(|report| {
+                ledger.phase != Phase::Stopped || report.outcome != Some(Outcome::Stopped)
+            })
+            .map(|report| report.verdict),
         run_id: report.and_then(|report| report.run_id.clone()),
         pid: record.as_ref().map(|record| record.pid),
-        child_pid: record.as_ref().and_then(|record| record.child_pid),
+        child_pid: match (&ledger.adopted, &record) {
+            // Not its stand-in.
+            (Some(adopted), Some(_)) => Some(adopted.pid),
+            (_, record) => record.as_ref().and_then(|record| record.child_pid),
+        },
         adopted: ledger.adopted.is_some(),
         uptime_s,
         restarts: ledger.restarts,
@@ -264,6 +277,7 @@ fn resting(ledger: &Ledger, waits: Option<String>) -> (State, Option<String>) {
         }
         Phase::Up => (State::Dead, Some("its files are gone".to_owned())),
         Phase::Due { .. } if waits.is_some() => (State::Waiting, waits),
+        Phase::Due { .. } if ledger.down_since.is_none() => (State::Starting, None),
         Phase::Due { .. } => (State::Restarting, None),
     }
 }

@@ -442,7 +442,7 @@ fn understand(name: &str, raw: &Value) -> Result<(JobName, Process), BadEntry> {
         return Err(bad(format!("got {got}, expected an object with at least a command")));
     }
     let process: Process = serde_path_to_error::deserialize(raw).map_err(|error| {
-        let (path, inner) = (error.path().to_string(), error.inner().to_string());
+        let (path, inner) = (error.path().to_string(), in_plain_words(&error.inner().to_string()));
         bad(if path == "." { inner } else { format!("{path}: {inner}") })
     })?;
     process.examine().map_err(bad)?;
@@ -450,6 +450,22 @@ fn understand(name: &str, raw: &Value) -> Result<(JobName, Process), BadEntry> {
         return Err(bad(format!("after: {job} cannot be started after itself")));
     }
     Ok((job, process))
+}
+
+/// What serde says, for who wrote the file.
+fn in_plain_words(text: &str) -> String {
+    let words = [
+        ("invalid type: ", "got the "),
+        ("invalid value: ", "got the "),
+        ("floating point", "number"),
+        ("expected u32", "expected a whole number of 0 or more"),
+        ("expected u64", "expected a whole number of 0 or more"),
+        ("expected f64", "expected a number"),
+        ("expected a map", "expected an object"),
+        ("expected a sequence", "expected an array"),
+        ("missing field `command`", "it has no command; expected one, for sh -c"),
+    ];
+    words.iter().fold(text.to_owned(), |text, (serde, plain)| text.replace(serde, plain))
 }
 
 fn object(process: &Process) -> Map<String, Value> {
@@ -554,15 +570,15 @@ mod tests {
     #[test]
     fn a_bad_entry_is_named_and_lost_to_nobody() {
         let table = [
-            (r#"{"command": 5}"#, "command: invalid type: integer `5`, expected a string"),
-            (r#"{"duration_min": 5}"#, "missing field `command`"),
+            (r#"{"command": 5}"#, "command: got the integer `5`, expected a string"),
+            (r#"{"duration_min": 5}"#, "it has no command; expected one, for sh -c"),
             (
                 r#"{"command": "x", "max_restarts": "five"}"#,
-                "max_restarts: invalid type: string \"five\", expected u32",
+                "max_restarts: got the string \"five\", expected a whole number of 0 or more",
             ),
             (
                 r#"{"command": "x", "max_restarts": -1}"#,
-                "max_restarts: invalid value: integer `-1`, expected u32",
+                "max_restarts: got the integer `-1`, expected a whole number of 0 or more",
             ),
             (
                 r#"{"command": "x", "restart_cooldown": -3}"#,

@@ -170,7 +170,7 @@ fn each_command_tells_a_program_what_it_did() {
     assert_eq!(did("register b -- sleep 3600"), [one("b", "registered")]);
     assert_eq!(did("start --all"), [one("a", "started"), one("b", "started")]);
     assert_eq!(did("start b"), [one("b", "running")]);
-    assert_eq!(did("restart b"), [one("b", "started")]);
+    assert_eq!(did("restart b"), [one("b", "restarted")]);
     assert_eq!(did("healthcheck"), []);
     let states = |done: &Done| {
         let all = done.json_lines();

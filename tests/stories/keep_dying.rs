@@ -138,7 +138,7 @@ fn a_start_right_after_a_death_starts_it_and_tells_of_the_death() {
         scene.kept_up("bot", "-- sleep 3613");
         scene.killed("bot", "child_pid");
         let told = scene.kept(&format!("{command} --json bot")).exits(0).json();
-        assert_eq!(told["did"], json!("started"));
+        assert_eq!(told["did"], json!(format!("{command}ed")));
         let now: Vec<Process> = scene.members_running("sleep 3613");
         assert_eq!(now.len(), 1, "{command} came back before it ran");
         assert_eq!(scene.phase("bot"), "up");

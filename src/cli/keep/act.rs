@@ -5,7 +5,7 @@ use crate::keep::act::{self, Done};
 use crate::keep::adopt::{Description, describe, may_be_adopted};
 use crate::keep::alerts::Settings;
 use crate::keep::home::Home;
-use crate::keep::pass::abreast;
+use crate::keep::pass::{abreast, is_looked_after};
 use crate::keep::{KeepError, events, order, registry};
 use crate::os::clock::pause;
 use crate::os::say::say;
@@ -57,18 +57,34 @@ fn as_it_runs(description: Description) -> Process {
     }
 }
 
-type Act = fn(&Home, (&JobName, &Process), &Settings) -> Result<Done, KeepError>;
-
 pub fn start(context: &Context, names: &Names) -> Result<u8, KeepError> {
-    each(context, names, act::start)
+    let code = each(context, names, known(context), act::start)?;
+    warn(context);
+    Ok(code)
 }
 
 pub fn restart(context: &Context, names: &Names) -> Result<u8, KeepError> {
-    each(context, names, act::restart)
+    let code = each(context, names, known(context), act::restart)?;
+    warn(context);
+    Ok(code)
 }
 
 pub fn stop(context: &Context, names: &Names) -> Result<u8, KeepError> {
-    each(context, names, act::stop)
+    // What runs of an entry that cannot be understood any more can be ended all the same.
+    let found = |registry: &Registry, name: &JobName| match registry.get(name) {
+        Err(_) => Ok(Process::new("")),
+        Ok(_) => registry::process(&context.home, registry, name),
+    };
+    each(context, names, found, act::stop)
+}
+
+/// Says so where nobody would see a death.
+fn warn(context: &Context) {
+    if !is_looked_after(&context.home) {
+        say(
+            "sentinel-keep: nobody looks after this registry yet: see sentinel-keep install, or keep sentinel-keep healthcheck --every 1m running",
+        );
+    }
 }
 
 impl Names {
@@ -87,14 +103,23 @@ impl Names {
     }
 }
 
-fn each(context: &Context, names: &Names, act: Act) -> Result<u8, KeepError> {
+fn known(context: &Context) -> impl Fn(&Registry, &JobName) -> Result<Process, KeepError> + Sync {
+    |registry, name| registry::process(&context.home, registry, name)
+}
+
+fn each(
+    context: &Context,
+    names: &Names,
+    find: impl Fn(&Registry, &JobName) -> Result<Process, KeepError> + Sync,
+    act: impl Fn(&Home, (&JobName, &Process), &Settings) -> Result<Done, KeepError> + Sync,
+) -> Result<u8, KeepError> {
     let registry = registry::load(&context.home)?;
     let mut worst = 0;
     let mut waiting = Vec::new();
     abreast(
         &names.chosen(&registry),
         |name| {
-            registry::process(&context.home, &registry, name)
+            find(&registry, name)
                 .and_then(|process| act(&context.home, (name, &process), &context.settings))
         },
         |name, done| match done {
@@ -143,6 +168,7 @@ fn tell(context: &Context, name: &JobName, done: &Done) {
     let pid = |pid: &Option<i32>| pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
     let (did, detail) = match done {
         Done::Started(wrapper) => ("started", pid(wrapper)),
+        Done::Restarted(wrapper) => ("restarted", pid(wrapper)),
         Done::AlreadyRunning(wrapper) => ("running", format!("already, {}", pid(wrapper))),
         Done::Waits(why) => ("waiting", format!("{why}; the next healthcheck starts it")),
         Done::Stopped => ("stopped", String::new()),

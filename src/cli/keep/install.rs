@@ -4,6 +4,7 @@ use super::Context;
 use crate::cli::values;
 use crate::keep::KeepError;
 use crate::keep::install::{CARRIED, Order, cron, systemd};
+use crate::keep::pass::leave_mark;
 use crate::os::dir::MonitorDir;
 use crate::os::say::{print, say};
 use crate::protocol::time::human;
@@ -57,6 +58,7 @@ impl Install {
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             context.tell("cron", did, &format!("every {every}: {line}"));
         }
+        leave_mark(&context.home); // somebody will look from now on
         Ok(0)
     }
 
