@@ -4,7 +4,7 @@
 //! it has not dealt with yet: so nothing is counted twice, and nothing falls back when a run ends.
 
 use super::home::Home;
-use super::{KeepError, adoption, ledger, look};
+use super::{KeepError, adoption, ledger, look, queue};
 use crate::decide::verdict::Verdict;
 use crate::os::usage::usage;
 use crate::protocol::alert::{Alert, Cause};
@@ -17,9 +17,6 @@ use crate::watch::Report;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// More than any alert.
-const MOST: u64 = 64 << 10;
 
 /// One process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -185,14 +182,15 @@ fn sum(processes: &[Numbers]) -> Totals {
     for one in processes {
         sum.up += usize::from(one.up);
         sum.should_run += usize::from(one.should_run);
-        sum.restarts += one.restarts;
+        sum.restarts = sum.restarts.saturating_add(one.restarts);
         sum.downtime_s += one.downtime_s;
-        sum.recoveries += one.recoveries;
+        sum.recoveries = sum.recoveries.saturating_add(one.recoveries);
         sum.uptime_total_s += one.uptime_total_s;
         sum.memory_bytes += one.memory_bytes.unwrap_or_default();
         sum.cpu_total_s += one.cpu_total_s;
         for (cause, count) in &one.failures {
-            *sum.failures.entry(*cause).or_default() += count;
+            let known = sum.failures.entry(*cause).or_default();
+            *known = known.saturating_add(*count);
         }
     }
     sum
@@ -201,16 +199,10 @@ fn sum(processes: &[Numbers]) -> Totals {
 /// How many alerts lie there, by process.
 fn alerts(home: &Home) -> Result<HashMap<String, usize>, KeepError> {
     let dir = home.alerts()?;
-    let fail =
-        |source| KeepError::System { what: format!("read {}", dir.path().display()), source };
     let mut count = HashMap::new();
-    for entry in std::fs::read_dir(dir.path()).map_err(fail)?.flatten() {
-        let path = entry.path();
-        if path.extension().is_none_or(|end| end != "json") {
-            continue;
-        }
+    for path in queue::files(&dir)? {
         // Taken meanwhile, or none of ours: it is not for us to complain.
-        let bytes = dir.read(&path, MOST).ok().flatten();
+        let bytes = dir.read(&path, queue::MOST).ok().flatten();
         if let Some(alert) = bytes.as_deref().and_then(Alert::unpack) {
             *count.entry(alert.name).or_default() += 1;
         }

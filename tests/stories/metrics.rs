@@ -206,3 +206,13 @@ fn the_memory_of_an_adopted_process_is_its_own() {
     until("it has ended", || !bot.is_running());
     stop.wait().exits(0);
 }
+
+#[test]
+fn there_are_numbers_before_there_was_any_alert() {
+    let scene = Scene::new();
+    scene.kept("register idle 'sleep 3633'").exits(0);
+    for form in ["json", "prometheus"] {
+        scene.kept(&format!("metrics --format {form}")).exits(0).says("idle");
+    }
+    assert!(!scene.path("alerts").exists(), "who only reads makes nothing");
+}
