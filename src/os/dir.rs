@@ -4,10 +4,9 @@
 //! truncate what it must not, or a watcher believe what is not true. So each open refuses links and
 //! whatever is no regular file, and checks owner and mode on the opened descriptor.
 
-use nix::sys::stat::{Mode, umask};
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file or directory that could not be used.
@@ -45,6 +44,27 @@ impl DirError {
     }
 }
 
+/// Makes a directory (0700), and those above it that are missing.
+///
+/// The umask is left alone: it is that of all threads, and of whatever they start meanwhile.
+fn make(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+        make(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
+            return Ok(());
+        }
+        done => done?,
+    }
+    // A umask that takes the owner's own rights would lock us out of it.
+    let mode = std::fs::symlink_metadata(path)?.mode();
+    if mode & 0o700 == 0o700 {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(mode & 0o7777 | 0o700))
+}
+
 /// A directory whose files can be believed.
 #[derive(Clone, Debug)]
 pub struct MonitorDir {
@@ -64,11 +84,9 @@ impl MonitorDir {
         if let Some(dir) = Self::open(path)? {
             return Ok(dir);
         }
-        // A umask that takes the owner's own rights would lock us out of it.
-        let theirs = umask(Mode::from_bits_truncate(0o077));
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        umask(theirs);
-        made.map_err(|source| DirError::io("create directory", path, source))?;
+        let absolute =
+            std::path::absolute(path).map_err(|error| DirError::io("open", path, error))?;
+        make(&absolute).map_err(|source| DirError::io("create directory", path, source))?;
         Self::open(path)?.ok_or_else(|| DirError::io("open", path, io::ErrorKind::NotFound.into()))
     }
 
@@ -265,4 +283,39 @@ pub fn mtime_of(path: &Path) -> Option<i128> {
 #[must_use]
 pub fn mtime_ns(meta: &Metadata) -> i128 {
     i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn making_directories_changes_no_mode_of_what_other_threads_make() {
+        let root = tempfile::tempdir().unwrap();
+        let (file, over) = (root.path().join("file"), AtomicBool::new(false));
+        let mode = || {
+            let _ = std::fs::remove_file(&file);
+            std::fs::write(&file, "").unwrap();
+            std::fs::metadata(&file).unwrap().mode() & 0o777
+        };
+        let usual = mode();
+        std::thread::scope(|scope| {
+            for name in ["a", "b"] {
+                let place = root.path().join(name);
+                let over = &over;
+                scope.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        let made = MonitorDir::create(&place.join("deep")).unwrap();
+                        let mode = std::fs::metadata(made.path()).unwrap().mode();
+                        assert_eq!(mode & 0o777, 0o700);
+                        std::fs::remove_dir_all(&place).unwrap();
+                    }
+                });
+            }
+            let modes: Vec<u32> = (0..500).map(|_| mode()).collect();
+            over.store(true, Ordering::Relaxed);
+            assert!(modes.iter().all(|mode| *mode == usual), "{modes:?}");
+        });
+    }
 }
