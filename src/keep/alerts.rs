@@ -304,6 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn alerts_that_differ_only_in_what_no_file_name_holds_are_all_there() {
+        let (_root, home) = scene();
+        let settings = Settings { command: Some("true".into()), seed_flags: None };
+        let long = "x".repeat(300);
+        let ids =
+            ["1-ä".into(), "1-ö".into(), "1-_".into(), format!("{long}1"), format!("{long}2")];
+        for id in &ids {
+            deliver(&home, &settings, &alert(id)).unwrap();
+        }
+        assert_eq!(list(&home).unwrap().alerts.len(), ids.len());
+        assert_eq!(queue::files(&home.queue().unwrap()).unwrap().len(), ids.len());
+    }
+
+    #[test]
     fn to_deliver_twice_is_to_deliver_once() {
         let (_root, home) = scene();
         let settings = Settings { command: Some("true".into()), seed_flags: None };

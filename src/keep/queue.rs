@@ -6,6 +6,7 @@ use super::registry::replace;
 use crate::os::dir::MonitorDir;
 use crate::protocol::alert::Alert;
 use crate::protocol::ledger::Moment;
+use crate::protocol::text::checksum;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,14 @@ pub struct Item {
 pub fn file_name(alert: &Alert) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let safe: String = alert.id.chars().take(200).map(|c| if plain(c) { c } else { '_' }).collect();
-    format!("{}.json", safe.trim_start_matches('.'))
+    let safe = safe.trim_start_matches('.');
+    // What is not the id itself could be another's as well.
+    let sum = if safe == alert.id {
+        String::new()
+    } else {
+        format!("-{:08x}", checksum(alert.id.as_bytes()))
+    };
+    format!("{safe}{sum}.json")
 }
 
 /// The paths of a directory's files of ours, in the order of their names: the oldest first.

@@ -4,6 +4,7 @@
 pub mod cron;
 pub mod systemd;
 
+use crate::protocol::text::checksum;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -61,14 +62,7 @@ pub fn short_name(registry: &Path) -> String {
     let parent = registry.parent().and_then(Path::file_name).unwrap_or_default();
     let name: String = parent.to_string_lossy().chars().take(40).map(letter).collect();
     let name = if name.trim_matches('-').is_empty() { "registry" } else { name.trim_matches('-') };
-    format!("{name}-{:08x}", checksum(registry.as_os_str()))
-}
-
-/// FNV-1a: of any version of ours the same.
-fn checksum(text: &OsStr) -> u32 {
-    text.as_bytes()
-        .iter()
-        .fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    format!("{name}-{:08x}", checksum(registry.as_os_str().as_bytes()))
 }
 
 #[cfg(test)]
