@@ -16,12 +16,12 @@ impl Case<'_> {
     /// told: it needs somebody.
     pub fn raise(&mut self, cause: Cause, message: &str, action: &str, run_id: Option<String>) {
         let now = now();
-        let last = self.ledger.told.get(&cause).map(|told| (now.since(&told.at), told.suppressed));
+        let last = self.ledger.told.get(&cause).map(|told| (now.age(&told.at), told.suppressed));
         let suppressed = match hush(last.filter(|_| cause != Cause::GivenUp)) {
             Hush::Raise { suppressed } => suppressed,
             Hush::Count => {
                 if let Some(told) = self.ledger.told.get_mut(&cause) {
-                    told.suppressed += 1;
+                    told.suppressed = told.suppressed.saturating_add(1);
                 }
                 return;
             }

@@ -167,7 +167,7 @@ impl Case<'_> {
     /// If the ledger cannot be written.
     pub fn decide(&mut self, end: &End, failure: Failure, died: &Moment) -> Result<(), KeepError> {
         let now = now();
-        let recent = self.ledger.recent.iter().filter(|at| now.since(at) <= WINDOW).count();
+        let recent = self.ledger.recent.iter().filter(|at| now.age(at) <= WINDOW).count();
         let past = Past { recent, row: self.ledger.row };
         let action = restart::decide(end, &self.policy(), &past, jitter());
         let name = self.name.to_string();
@@ -179,13 +179,15 @@ impl Case<'_> {
             events::tell(self.home, &Event::now(&name, What::Completed, format!("after {took}")));
             return Ok(());
         }
-        *self.ledger.failures.entry(failure.cause).or_default() += 1;
+        let count = self.ledger.failures.entry(failure.cause).or_default();
+        *count = count.saturating_add(1);
         let message = failure.words();
         let run_id = failure.run_id.clone();
         let mut tell = vec![Event::now(&name, What::Died, message.clone())];
         match action {
             Action::Restart { after } => {
-                self.ledger.row = if end.is_stable() { 0 } else { self.ledger.row + 1 };
+                self.ledger.row =
+                    if end.is_stable() { 0 } else { self.ledger.row.saturating_add(1) };
                 self.ledger.down_since.get_or_insert_with(|| died.clone());
                 let after_s = after.as_secs_f64();
                 self.ledger.phase = Phase::Due { at: died.later(after), after_s };

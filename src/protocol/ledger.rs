@@ -5,7 +5,7 @@
 //! moment has either done nothing or left all that is needed to go on.
 
 use super::alert::{Alert, Cause};
-use super::time::{as_rfc3339, human, seconds};
+use super::time::{FOR_EVER, as_rfc3339, human, seconds};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -34,6 +34,14 @@ impl Moment {
             return Duration::from_nanos(self.monotonic_ns.saturating_sub(earlier.monotonic_ns));
         }
         self.at.duration_since(earlier.at).unwrap_or_default()
+    }
+
+    /// [`since`](Self::since) for what counts while it is recent: what another boot wrote down for later
+    /// than now was written by a clock that was wrong, and is older than anything.
+    #[must_use]
+    pub fn age(&self, of: &Self) -> Duration {
+        let one_clock = !self.boot_id.is_empty() && self.boot_id == of.boot_id;
+        if !one_clock && of.at > self.at { FOR_EVER } else { self.since(of) }
     }
 
     /// The moment so much later.
@@ -279,8 +287,8 @@ impl Ledger {
 
     /// It was started again, at this moment; what lies before `window` counts no more.
     pub fn restarted(&mut self, now: &Moment, window: Duration) {
-        self.restarts += 1;
-        self.recent.retain(|at| now.since(at) <= window);
+        self.restarts = self.restarts.saturating_add(1);
+        self.recent.retain(|at| now.age(at) <= window);
         self.recent.push(now.clone());
         let excess = self.recent.len().saturating_sub(REMEMBERED);
         self.recent.drain(..excess);
@@ -290,7 +298,7 @@ impl Ledger {
     pub fn recovered(&mut self, now: &Moment) {
         if self.down_since.is_some() {
             self.recovery_s += self.down_no_more(now);
-            self.recoveries += 1;
+            self.recoveries = self.recoveries.saturating_add(1);
         }
     }
 
@@ -336,6 +344,14 @@ mod tests {
         let reborn = moment("b", 1, 1060);
         assert_eq!(reborn.since(&early), Duration::from_mins(1));
         assert_eq!(due.left(&reborn), Duration::ZERO);
+        // A clock that was years ahead until the reboot makes nothing recent for years.
+        let ahead = moment("a", 10, 9_000_000);
+        assert_eq!(reborn.since(&ahead), Duration::ZERO);
+        assert_eq!((reborn.age(&ahead), reborn.age(&early)), (FOR_EVER, Duration::from_mins(1)));
+        assert_eq!(late.age(&early), Duration::from_secs(5), "a step within a boot");
+        let mut ledger = Ledger { recent: vec![ahead], ..Ledger::default() };
+        ledger.restarted(&reborn, Duration::from_mins(10));
+        assert_eq!(ledger.recent, [reborn.clone()]);
         assert_eq!(moment("", 5, 9).since(&moment("", 1, 8)), Duration::from_secs(1));
     }
 
