@@ -324,6 +324,9 @@ impl Process {
         if let Some(key) = self.env.keys().chain(self.recorded_env.keys()).find(bad) {
             return Err(format!("env: got the name {key:?}, expected one without '='"));
         }
+        if let Some((key, _)) = object(self).iter().find(|(_, value)| holds_nul(value)) {
+            return Err(format!("{key}: it holds a NUL character, which no program can be given"));
+        }
         Ok(())
     }
 }
@@ -466,6 +469,13 @@ fn in_plain_words(text: &str) -> String {
         ("missing field `command`", "it has no command; expected one, for sh -c"),
     ];
     words.iter().fold(text.to_owned(), |text, (serde, plain)| text.replace(serde, plain))
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(all) => all.iter().any(holds_nul),
+        Value::Object(all) => all.values().any(holds_nul),
+        _ => false,
+    }
 }
 
 fn object(process: &Process) -> Map<String, Value> {

@@ -166,3 +166,23 @@ fn what_was_remembered_of_a_process_may_be_lost_or_damaged_and_it_is_kept_all_th
     }
     scene.kept("stop bot").exits(0);
 }
+
+#[test]
+fn an_entry_that_no_program_could_be_started_with_is_said_to_be_bad() {
+    let scene = Scene::new();
+    let nul = "a\\u0000b";
+    let entries = [
+        ("command", format!(r#"{{"command": "{nul}"}}"#)),
+        ("env", format!(r#"{{"command": "true", "env": {{"A": "{nul}"}}}}"#)),
+        ("cwd", format!(r#"{{"command": "true", "cwd": "{nul}"}}"#)),
+        ("health_cmd", format!(r#"{{"command": "true", "health_cmd": "{nul}"}}"#)),
+    ];
+    for (key, entry) in entries {
+        fs::write(scene.registry(), format!(r#"{{"bot": {entry}}}"#)).unwrap();
+        scene
+            .kept("start bot")
+            .exits(2)
+            .says(&format!("{key}: it holds a NUL"))
+            .says("deregister bot");
+    }
+}
