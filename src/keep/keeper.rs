@@ -15,7 +15,7 @@
 use super::alerts::Settings;
 use super::check::{Next, check};
 use super::home::Home;
-use super::{KeepError, alerts, events, ledger, look, order, pass, registry, send};
+use super::{KeepError, alerts, events, ledger, look, order, pass, registry, send, strays};
 use crate::os::bell::{Bell, Ringer, bell};
 use crate::os::dir::mtime_of;
 use crate::os::lock::{Locked, lock};
@@ -190,9 +190,20 @@ impl<'a> Keeper<'a> {
                 Ok(todo) => todo.iter().for_each(|(name, _)| self.begin(name)),
                 Err(error) => say(format!("sentinel-keep: {error}")),
             }
+            self.tell_strays();
         }
         if self.next_send.is_some_and(|at| now >= at) {
             self.send();
+        }
+    }
+
+    /// Tells of what runs without an entry. While the registry cannot be understood, nobody knows.
+    fn tell_strays(&self) {
+        let Ok(registry) = registry::load(self.home) else { return };
+        for name in strays::find(self.home, &registry) {
+            if let Err(error) = strays::tell(self.home, self.settings, &name) {
+                say(format!("sentinel-keep: {}; {error}", strays::words(self.home, &name)));
+            }
         }
     }
 

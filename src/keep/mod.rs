@@ -29,6 +29,7 @@ pub mod attend;
 pub mod adoption;
 pub mod look;
 pub mod remnant;
+pub mod strays;
 pub mod order;
 pub mod case;
 pub mod promise;

@@ -2,7 +2,7 @@
 
 use super::home::Home;
 use super::ledger::now;
-use super::{KeepError, adoption, ledger, look, order, remnant};
+use super::{KeepError, adoption, ledger, look, order, remnant, strays};
 use crate::decide::verdict::Verdict;
 use crate::os::{clock, usage};
 use crate::protocol::heartbeat::Heartbeat;
@@ -163,6 +163,11 @@ pub fn all(
     }
     if only.is_none() {
         found.extend(registry.bad().map(|bad| Status::invalid(&bad.name, &bad.why)));
+        found.extend(
+            strays::find(home, registry)
+                .iter()
+                .map(|name| Status::invalid(name.as_str(), &strays::message(home))),
+        );
     }
     Ok(found)
 }

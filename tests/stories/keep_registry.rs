@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::scene::{Scene, until};
@@ -165,6 +167,47 @@ fn what_was_remembered_of_a_process_may_be_lost_or_damaged_and_it_is_kept_all_th
         assert_eq!(scene.members_running("sleep 3689").len(), 1, "spoil {number}: and kept");
     }
     scene.kept("stop bot").exits(0);
+}
+
+#[test]
+fn what_runs_without_an_entry_is_told_of_and_can_be_ended() {
+    let spoil: [fn(&Scene); 2] = [
+        |scene| fs::write(scene.registry(), "{}").unwrap(),
+        |scene| fs::remove_file(scene.registry()).unwrap(),
+    ];
+    for spoil in spoil {
+        let scene = Scene::new();
+        scene.kept_up("bot", "--grace 1s -- sleep 3691");
+        spoil(&scene);
+        if scene.registry().exists() {
+            // Somebody may be about to end it, or to write the rest.
+            scene.kept("healthcheck").exits(0).never_says("bot");
+            scene.age(scene.registry().to_str().unwrap(), Duration::from_secs(20));
+        }
+        let why = "has no entry in";
+        scene.kept("healthcheck").exits(2).says(why).says("sentinel-keep deregister bot");
+        scene.kept("status").exits(3).says("bot").says("invalid").says(why);
+        let alerts = scene.alerts();
+        assert_eq!(alerts.len(), 1, "{alerts:?}");
+        assert_eq!((&alerts[0]["name"], &alerts[0]["cause"]), (&json!("bot"), &json!("registry")));
+        assert_eq!(scene.members_running("sleep 3691").len(), 1, "nobody ended it");
+        scene.kept("deregister bot").exits(0).says("and stopped");
+        scene.kept("healthcheck").exits(0);
+        scene.nothing_is_left();
+    }
+}
+
+#[test]
+fn the_keeper_that_stays_tells_of_what_runs_without_an_entry() {
+    let scene = Scene::new();
+    scene.kept_up("bot", "--grace 1s -- sleep 3692");
+    let keeper = scene.keep("healthcheck --every 300ms").start();
+    until("the keeper is at work", || !scene.events("keeper-started").is_empty());
+    fs::remove_file(scene.registry()).unwrap();
+    until("it is told", || scene.alerts().iter().any(|alert| alert["name"] == "bot"));
+    keeper.signal(Signal::KILL);
+    keeper.wait();
+    scene.kept("deregister bot").exits(0).says("and stopped");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::Context;
 use crate::keep::check::Next;
 use crate::keep::keeper::Keeper;
 use crate::keep::pass::{Visit, healthcheck};
-use crate::keep::{KeepError, alerts, ledger, registry, send};
+use crate::keep::{KeepError, alerts, ledger, registry, send, strays};
 use crate::protocol::ledger::Phase;
 use crate::protocol::name::JobName;
 use crate::protocol::time::human;
@@ -31,6 +31,13 @@ fn once(context: &Context) -> Result<u8, KeepError> {
         let path = context.home.registry().to_owned();
         let error = KeepError::Entry { path, why: why.clone() };
         worst = worst.max(context.fail(&why.name, &error));
+    }
+    for name in strays::find(&context.home, &registry) {
+        let error = KeepError::Usage(strays::words(&context.home, &name));
+        worst = worst.max(context.fail(name.as_str(), &error));
+        if let Err(why) = strays::tell(&context.home, &context.settings, &name) {
+            worst = worst.max(context.fail(name.as_str(), &why));
+        }
     }
     healthcheck(&context.home, &registry, &context.settings, &mut |visit| {
         worst = worst.max(tell(context, visit));
