@@ -2,7 +2,10 @@
 
 use super::KeepError;
 use crate::os::dir::{DirError, MonitorDir};
+use crate::os::disk::Draft;
 use crate::protocol::name::JobName;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// A registry, and the places beside it.
@@ -17,17 +20,19 @@ impl Home {
     /// The home of the registry at this path, for who only reads: nothing is made.
     ///
     /// # Errors
-    /// If a directory is refused as a monitor directory would be.
+    /// If a directory is refused as a monitor directory would be, or is another registry's.
     pub fn open(registry: &Path) -> Result<Self, KeepError> {
-        Self::with(registry, MonitorDir::open_or_absent)
+        Self::with(registry, MonitorDir::open_or_absent)?.claimed()
     }
 
     /// The same for who acts; what is missing is made, but for the file itself.
     ///
     /// # Errors
-    /// If a directory cannot be made, or is refused.
+    /// If a directory cannot be made, or is refused, or is another registry's.
     pub fn make(registry: &Path) -> Result<Self, KeepError> {
-        Self::with(registry, MonitorDir::create)
+        let home = Self::with(registry, MonitorDir::create)?.claimed()?;
+        home.claim();
+        Ok(home)
     }
 
     fn with(
@@ -40,6 +45,43 @@ impl Home {
         let beside = dir(parent?)?;
         let state = dir(&beside.path().join("state"))?;
         Ok(Self { registry, beside, state })
+    }
+
+    /// Refuses to share: of two registries in one directory, each would take the other's processes
+    /// for its own. One that was renamed is the same.
+    fn claimed(self) -> Result<Self, KeepError> {
+        let Some(name) =
+            self.owner().filter(|name| Some(name.as_os_str()) != self.registry.file_name())
+        else {
+            return Ok(self);
+        };
+        let other = self.beside.path().join(name);
+        if other.symlink_metadata().is_err() {
+            return Ok(self);
+        }
+        let (own, other) = (self.registry.display(), other.display());
+        Err(KeepError::Usage(format!(
+            "{own}: what is beside it belongs to {other}; expected a directory for each registry: use that one, or another directory"
+        )))
+    }
+
+    /// The file name of the registry that what is here belongs to.
+    fn owner(&self) -> Option<OsString> {
+        let name = self.state.read(&self.owner_file(), 4096).ok()??;
+        Some(OsString::from_vec(name)).filter(|name| !name.is_empty())
+    }
+
+    fn owner_file(&self) -> PathBuf {
+        self.state.path().join(".owner")
+    }
+
+    /// Not where the disk is full: that is no reason to leave anything dead.
+    fn claim(&self) {
+        let Some(name) = self.registry.file_name() else { return };
+        if self.owner().as_deref() != Some(name) {
+            let draft = Draft::begin(&self.state, &self.owner_file());
+            let _ = draft.and_then(|draft| draft.place(name.as_bytes()));
+        }
     }
 
     /// The registry's file, absolute.

@@ -211,6 +211,26 @@ fn the_keeper_that_stays_tells_of_what_runs_without_an_entry() {
 }
 
 #[test]
+fn two_registries_do_not_share_a_directory() {
+    let scene = Scene::new();
+    scene.kept_up("bot", "--grace 1s -- sleep 3693");
+    let name = scene.registry().file_name().unwrap().to_str().unwrap().to_owned();
+    let other = scene.registry().with_file_name("other.json");
+    let at_other =
+        |line: &str| scene.sh(&format!("exec \"$KEEP\" --registry other.json {line}")).finish();
+    for line in ["register bot 'sleep 3694'", "status", "healthcheck", "healthcheck --every 1s"] {
+        at_other(line).exits(2).says("belongs to").says(&name);
+    }
+    assert!(!other.exists());
+    // Renamed, it is the same one.
+    fs::rename(scene.registry(), &other).unwrap();
+    at_other("stop bot").exits(0).says("stopped");
+    fs::copy(&other, scene.registry()).unwrap();
+    scene.kept("status").exits(2).says("belongs to").says("other.json");
+    at_other("deregister bot").exits(0);
+}
+
+#[test]
 fn an_entry_that_no_program_could_be_started_with_is_said_to_be_bad() {
     let scene = Scene::new();
     let nul = "a\\u0000b";
