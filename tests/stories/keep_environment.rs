@@ -154,3 +154,18 @@ fn what_a_dead_shell_left_never_runs_beside_its_successor() {
     scene.kept("stop bot").exits(0);
     scene.nothing_is_left();
 }
+
+#[test]
+fn what_is_no_text_is_said_and_not_written_down_as_something_else() {
+    let scene = Scene::new();
+    let odd = |text: &[u8]| std::ffi::OsStr::from_bytes(text).to_owned();
+    let place = scene.path("").join(odd(b"p\xffq"));
+    fs::create_dir(&place).unwrap();
+    scene.keep("register bot true").cwd(&place).finish().exits(2).says("bad --cwd");
+    assert!(!scene.registry().exists());
+    let path = [std::env::var("PATH").unwrap().as_bytes(), b":/p\xffq"].concat();
+    let done = scene.keep("register bot 'sleep 3661'").env("PATH", odd(&path)).finish();
+    done.exits(0).says("PATH is not recorded");
+    let line = "register bot 'sleep 3661'";
+    scene.keep(line).env("SENTINEL_ALERT_CMD", odd(b"\xff")).finish().exits(0).says("no alert");
+}

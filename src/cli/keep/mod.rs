@@ -21,6 +21,7 @@ use crate::os::say::{print, say};
 use crate::protocol::name::JobName;
 use crate::protocol::text::json;
 use clap::{Parser, Subcommand};
+use std::env::VarError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -257,9 +258,8 @@ pub fn main() -> ExitCode {
         Ok(home) => home,
         Err(error) => return ExitCode::from(refuse(&error)),
     };
-    let variable = || std::env::var("SENTINEL_ALERT_CMD").ok();
     let alert_command =
-        args.alert_cmd.or_else(variable).filter(|command| !command.trim().is_empty());
+        args.alert_cmd.or_else(alert_variable).filter(|command| !command.trim().is_empty());
     let seed_flags = args.seed_flags.map(|dir| std::path::absolute(&dir).unwrap_or(dir));
     let settings = Settings { command: alert_command, seed_flags };
     let context = Context { home, settings, json: args.json };
@@ -289,6 +289,19 @@ pub fn main() -> ExitCode {
         send::send_all(&context.home, &context.settings, most);
     }
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
+}
+
+fn alert_variable() -> Option<String> {
+    match std::env::var("SENTINEL_ALERT_CMD") {
+        Ok(command) => Some(command),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => {
+            say(
+                "sentinel-keep: SENTINEL_ALERT_CMD is no UTF-8, and not used: no alert is sent; expected a command",
+            );
+            None
+        }
+    }
 }
 
 fn refuse(error: &KeepError) -> u8 {

@@ -4,12 +4,14 @@ use super::Context;
 use crate::cli::values;
 use crate::keep::{KeepError, events, registry};
 use crate::os::ask::{bad_address, bad_pattern};
+use crate::os::say::say;
 use crate::protocol::event::{Event, What};
 use crate::protocol::evidence::BeatOn;
 use crate::protocol::name::JobName;
 use crate::protocol::registry::{Backoff, Process, Registry, Seconds};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::time::Duration;
 
 pub const USAGE: &str = "sentinel-keep register [OPTIONS] NAME COMMAND [DURATION_MIN]
@@ -195,6 +197,12 @@ impl Register {
         let there = cwd.canonicalize().map_err(|error| {
             format!("bad --cwd {}: {error}; expected a directory that exists", cwd.display())
         })?;
+        let there = there.into_os_string().into_string().map_err(|there| {
+            let there = there.display();
+            format!(
+                "bad --cwd {there}: a registry is text; expected a directory whose name is UTF-8"
+            )
+        })?;
         let seconds = |duration: Option<Duration>| duration.map(Seconds::from);
         let defaults = Process::new(command);
         let process = Process {
@@ -224,7 +232,7 @@ impl Register {
             after: self.after,
             pre_restart: self.pre_restart,
             tmux: self.tmux,
-            cwd: Some(there.to_string_lossy().into_owned()),
+            cwd: Some(there),
             recorded_env: recorded(self.tmux),
             env_file: self.env_file,
             env: variables(&self.env)?,
@@ -246,7 +254,16 @@ fn minutes(text: &str) -> Result<f64, String> {
 
 /// With tmux also where its server is: cron would find another one.
 fn recorded(tmux: bool) -> BTreeMap<String, String> {
-    let pair = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
+    let pair = |name: &str| match std::env::var(name) {
+        Ok(value) => Some((name.to_owned(), value)),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => {
+            say(format!(
+                "sentinel-keep: warning: {name} is not recorded, for it is no UTF-8: each start takes its caller's"
+            ));
+            None
+        }
+    };
     RECORDED.into_iter().chain(tmux.then_some("TMUX_TMPDIR")).filter_map(pair).collect()
 }
 
