@@ -4,9 +4,12 @@ use super::KeepError;
 use crate::os::dir::{DirError, MonitorDir};
 use crate::os::disk::Draft;
 use crate::protocol::name::JobName;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+
+/// No file has this name.
+const SHARED: &str = "/";
 
 /// A registry, and the places beside it.
 #[derive(Clone, Debug)]
@@ -20,17 +23,17 @@ impl Home {
     /// The home of the registry at this path, for who only reads: nothing is made.
     ///
     /// # Errors
-    /// If a directory is refused as a monitor directory would be, or is another registry's.
+    /// If a directory is refused as a monitor directory would be.
     pub fn open(registry: &Path) -> Result<Self, KeepError> {
-        Self::with(registry, MonitorDir::open_or_absent)?.claimed()
+        Self::with(registry, MonitorDir::open_or_absent)
     }
 
     /// The same for who acts; what is missing is made, but for the file itself.
     ///
     /// # Errors
-    /// If a directory cannot be made, or is refused, or is another registry's.
+    /// If a directory cannot be made, or is refused.
     pub fn make(registry: &Path) -> Result<Self, KeepError> {
-        let home = Self::with(registry, MonitorDir::create)?.claimed()?;
+        let home = Self::with(registry, MonitorDir::create)?;
         home.claim();
         Ok(home)
     }
@@ -47,25 +50,14 @@ impl Home {
         Ok(Self { registry, beside, state })
     }
 
-    /// Refuses to share: of two registries in one directory, each would take the other's processes
-    /// for its own. One that was renamed is the same.
-    fn claimed(self) -> Result<Self, KeepError> {
-        let Some(name) =
-            self.owner().filter(|name| Some(name.as_os_str()) != self.registry.file_name())
-        else {
-            return Ok(self);
-        };
-        let other = self.beside.path().join(name);
-        if other.symlink_metadata().is_err() {
-            return Ok(self);
-        }
-        let (own, other) = (self.registry.display(), other.display());
-        Err(KeepError::Usage(format!(
-            "{own}: what is beside it belongs to {other}; expected a directory for each registry: use that one, or another directory"
-        )))
+    /// Whether another registry in this directory has its processes here, too: what has no entry in
+    /// this one may have one in that.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.owner().as_deref() == Some(OsStr::new(SHARED))
     }
 
-    /// The file name of the registry that what is here belongs to.
+    /// The file name of the registry that what is here belongs to, or [`SHARED`].
     fn owner(&self) -> Option<OsString> {
         let name = self.state.read(&self.owner_file(), 4096).ok()??;
         Some(OsString::from_vec(name)).filter(|name| !name.is_empty())
@@ -75,13 +67,17 @@ impl Home {
         self.state.path().join(".owner")
     }
 
-    /// Not where the disk is full: that is no reason to leave anything dead.
+    /// Leaves its name, or the word that it is not the only one. A registry that was renamed is the
+    /// same. Not where the disk is full: that is no reason to leave anything dead.
     fn claim(&self) {
-        let Some(name) = self.registry.file_name() else { return };
-        if self.owner().as_deref() != Some(name) {
-            let draft = Draft::begin(&self.state, &self.owner_file());
-            let _ = draft.and_then(|draft| draft.place(name.as_bytes()));
-        }
+        let Some(own) = self.registry.file_name() else { return };
+        let mark = match self.owner() {
+            Some(owner) if owner == own || owner == SHARED => return,
+            Some(owner) if self.beside.path().join(&owner).exists() => OsStr::new(SHARED),
+            _ => own,
+        };
+        let draft = Draft::begin(&self.state, &self.owner_file());
+        let _ = draft.and_then(|draft| draft.place(mark.as_bytes()));
     }
 
     /// The registry's file, absolute.

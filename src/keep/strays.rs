@@ -14,10 +14,10 @@ use std::time::{Duration, SystemTime};
 /// writes in two steps.
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// Those that run and have no entry, by name.
+/// Those that run and have no entry, by name; none where another registry may have it.
 #[must_use]
 pub fn find(home: &Home, registry: &Registry) -> Vec<JobName> {
-    if is_fresh(home) {
+    if is_fresh(home) || home.is_shared() {
         return Vec::new();
     }
     let entries = std::fs::read_dir(home.state().path()).into_iter().flatten().flatten();

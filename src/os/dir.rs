@@ -306,8 +306,8 @@ mod tests {
                 let over = &over;
                 scope.spawn(move || {
                     while !over.load(Ordering::Relaxed) {
-                        let made = MonitorDir::create(&place.join("deep")).unwrap();
-                        let mode = std::fs::metadata(made.path()).unwrap().mode();
+                        let deep = MonitorDir::create(&place.join("deep")).unwrap();
+                        let mode = std::fs::metadata(deep.path()).unwrap().mode();
                         assert_eq!(mode & 0o777, 0o700);
                         std::fs::remove_dir_all(&place).unwrap();
                     }

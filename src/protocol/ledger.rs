@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(late.age(&early), Duration::from_secs(5), "a step within a boot");
         let mut ledger = Ledger { recent: vec![ahead], ..Ledger::default() };
         ledger.restarted(&reborn, Duration::from_mins(10));
-        assert_eq!(ledger.recent, [reborn.clone()]);
+        assert_eq!(ledger.recent, std::slice::from_ref(&reborn));
         assert_eq!(moment("", 5, 9).since(&moment("", 1, 8)), Duration::from_secs(1));
     }
 

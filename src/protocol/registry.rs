@@ -469,6 +469,8 @@ fn in_plain_words(text: &str) -> String {
         ("missing field `command`", "it has no command; expected one, for sh -c"),
     ];
     words.iter().fold(text.to_owned(), |text, (serde, plain)| text.replace(serde, plain))
+}
+
 fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),

@@ -211,23 +211,21 @@ fn the_keeper_that_stays_tells_of_what_runs_without_an_entry() {
 }
 
 #[test]
-fn two_registries_do_not_share_a_directory() {
+fn what_another_registry_of_the_directory_keeps_is_no_stray() {
     let scene = Scene::new();
     scene.kept_up("bot", "--grace 1s -- sleep 3693");
-    let name = scene.registry().file_name().unwrap().to_str().unwrap().to_owned();
-    let other = scene.registry().with_file_name("other.json");
     let at_other =
         |line: &str| scene.sh(&format!("exec \"$KEEP\" --registry other.json {line}")).finish();
-    for line in ["register bot 'sleep 3694'", "status", "healthcheck", "healthcheck --every 1s"] {
-        at_other(line).exits(2).says("belongs to").says(&name);
+    at_other("register other 'sleep 3694'").exits(0);
+    at_other("start other").exits(0);
+    for registry in [scene.registry(), scene.registry().with_file_name("other.json")] {
+        scene.age(registry.to_str().unwrap(), Duration::from_mins(1));
     }
-    assert!(!other.exists());
-    // Renamed, it is the same one.
-    fs::rename(scene.registry(), &other).unwrap();
-    at_other("stop bot").exits(0).says("stopped");
-    fs::copy(&other, scene.registry()).unwrap();
-    scene.kept("status").exits(2).says("belongs to").says("other.json");
-    at_other("deregister bot").exits(0);
+    scene.kept("healthcheck").exits(0);
+    at_other("healthcheck").exits(0);
+    assert_eq!(scene.alerts().len(), 0);
+    scene.kept("stop --all").exits(0).says("stopped  bot");
+    at_other("stop --all").exits(0).says("stopped  other");
 }
 
 #[test]
