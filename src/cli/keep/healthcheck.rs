@@ -49,7 +49,12 @@ fn tell(context: &Context, visit: &Visit) -> u8 {
     let name = visit.name.as_str();
     match &visit.next {
         Ok(Next::Watch) => context.tell(name, "running", ""),
-        Ok(Next::In(left)) => context.tell(name, "waiting", &format!("for {}", human(*left))),
+        Ok(Next::In(left)) => {
+            let ledger = ledger::read(&context.home, &visit.name).unwrap_or_default();
+            let why = ledger.last_failure.filter(|_| ledger.down_since.is_some());
+            let why = why.map(|failure| format!(": {}", failure.words())).unwrap_or_default();
+            context.tell(name, "restarting", &format!("in {}{why}", human(*left)));
+        }
         Ok(Next::Blocked(why)) => context.tell(name, "waiting", why),
         Ok(Next::Rest) => tell_rest(context, &visit.name),
         Err(why) => return context.fail(name, &KeepError::Usage(format!("{name}: {why}"))),
