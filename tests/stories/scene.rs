@@ -128,6 +128,20 @@ fn words(line: &str) -> Vec<String> {
     all
 }
 
+/// Undoes what `nohup` and a shell's background do: what they ignore, every program of every story
+/// would ignore, too, and wait for ever to be interrupted.
+#[expect(unsafe_code, reason = "sets dispositions to their default, and no handler")]
+fn hear_signals() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for ignored in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+            // SAFETY: no handler of ours is involved.
+            unsafe { signal(ignored, SigHandler::SigDfl) }.expect("a disposition can be set");
+        }
+    });
+}
+
 pub struct Scene {
     root: TempDir,
     counter: Cell<u32>,
@@ -135,6 +149,7 @@ pub struct Scene {
 
 impl Scene {
     pub fn new() -> Self {
+        hear_signals();
         let root = tempfile::Builder::new().prefix("sentinel-story-").tempdir();
         let scene =
             Self { root: root.expect("a temporary directory can be made"), counter: Cell::new(0) };
