@@ -222,7 +222,11 @@ pub fn about_registry(
     }
 }
 
-fn about(home: &Home, settings: &Settings, name: &str, message: &str) -> Result<(), KeepError> {
+/// Tells of what keeps an entry from being looked after; without a name, of what keeps all of them.
+///
+/// # Errors
+/// If it cannot be told.
+pub fn about(home: &Home, settings: &Settings, name: &str, message: &str) -> Result<(), KeepError> {
     let name = if name.is_empty() { "registry" } else { name };
     let action = "mend it; until then nobody may be looking after it";
     raise_other(home, settings, &Matter { name, cause: Cause::Registry, message, action })

@@ -47,6 +47,21 @@ pub enum Next {
     Blocked(String),
 }
 
+/// What keeps a process from being looked after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// In words.
+    pub why: String,
+    /// Somebody else is at it, and looks after it.
+    pub passes: bool,
+}
+
+impl From<KeepError> for Trouble {
+    fn from(error: KeepError) -> Self {
+        Self { why: error.to_string(), passes: matches!(error, KeepError::Busy { .. }) }
+    }
+}
+
 impl Case<'_> {
     /// Brings together what is and what should be, as far as that can be done now.
     ///

@@ -13,7 +13,7 @@
 //! once a second at what costs little, and at everything once in its interval.
 
 use super::alerts::Settings;
-use super::check::{Next, check};
+use super::check::{Next, Trouble, check};
 use super::home::Home;
 use super::{KeepError, alerts, events, ledger, look, order, pass, registry, send, strays};
 use crate::os::bell::{Bell, Ringer, bell};
@@ -46,7 +46,7 @@ enum Wake {
     /// A ledger was written, by us or others.
     Changed,
     /// A check is over.
-    Checked(JobName, Result<Next, String>),
+    Checked(JobName, Result<Next, Trouble>),
     /// What there was to send is sent, or is to be tried again after this.
     Sent(Option<Duration>),
 }
@@ -321,17 +321,18 @@ impl<'a> Keeper<'a> {
             let checked = name.clone();
             let work = move || {
                 let next = check(&home, (&checked, &process), &settings);
-                ringer.ring(Wake::Checked(checked, next.map_err(|error| error.to_string())));
+                ringer.ring(Wake::Checked(checked, next.map_err(Trouble::from)));
             };
             self.busy += 1;
             if let Err(error) = std::thread::Builder::new().spawn(work) {
-                self.checked(&name, Err(format!("there is no thread for it: {error}")));
+                let why = format!("there is no thread for it: {error}");
+                self.checked(&name, Err(Trouble { why, passes: true }));
             }
         }
     }
 
     /// A check is over: what is next?
-    fn checked(&mut self, name: &JobName, how: Result<Next, String>) {
+    fn checked(&mut self, name: &JobName, how: Result<Next, Trouble>) {
         self.busy -= 1;
         self.next_send.get_or_insert_with(Instant::now);
         let Some(kept) = self.kept.get_mut(name) else { return };
@@ -346,13 +347,23 @@ impl<'a> Keeper<'a> {
                     self.put_off(name, Instant::now() + left);
                 }
             }
-            Err(why) => {
-                if kept.told.as_ref() != Some(&why) {
-                    say(format!("sentinel-keep: {name}: {why}"));
-                }
-                kept.told = Some(why);
+            Err(trouble) => {
                 kept.plan = Plan::At(Instant::now() + AGAIN);
+                let is_news = kept.told.as_ref() != Some(&trouble.why);
+                kept.told = Some(trouble.why.clone());
+                if is_news {
+                    self.tell(name, &trouble);
+                }
             }
+        }
+    }
+
+    fn tell(&self, name: &JobName, trouble: &Trouble) {
+        say(format!("sentinel-keep: {name}: {}", trouble.why));
+        if !trouble.passes
+            && let Err(error) = alerts::about(self.home, self.settings, name.as_str(), &trouble.why)
+        {
+            say(format!("sentinel-keep: {error}"));
         }
     }
 

@@ -1,7 +1,7 @@
 //! One healthcheck: all processes once, and whatever restarts come due meanwhile.
 
 use super::alerts::Settings;
-use super::check::{Next, check};
+use super::check::{Next, Trouble, check};
 use super::home::Home;
 use super::{KeepError, ledger, look, order};
 use crate::decide::verdict::Verdict;
@@ -44,7 +44,7 @@ pub struct Visit {
     /// Which.
     pub name: JobName,
     /// What is left to do, or what kept it from being done.
-    pub next: Result<Next, String>,
+    pub next: Result<Next, Trouble>,
 }
 
 /// Looks at all of them once; acts where what is differs from what should be. Returns those acted on.
@@ -74,7 +74,7 @@ pub fn healthcheck(
     leave_mark(home);
     let mut visits = pass(home, registry, settings)?;
     let mut pending: Vec<(JobName, Instant)> = Vec::new();
-    let mut told: HashMap<JobName, Result<Next, String>> = HashMap::new();
+    let mut told: HashMap<JobName, Result<Next, Trouble>> = HashMap::new();
     loop {
         let now = Instant::now();
         for visit in &visits {
@@ -155,7 +155,7 @@ fn visit(home: &Home, todo: &[(JobName, Process)], settings: &Settings) -> Vec<V
         todo,
         |(name, process)| check(home, (name, process), settings),
         |(name, _), next| {
-            let next = next.map_err(|error| error.to_string());
+            let next = next.map_err(Trouble::from);
             visits.push(Visit { name: name.clone(), next });
         },
     );

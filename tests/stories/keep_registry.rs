@@ -211,6 +211,28 @@ fn the_keeper_that_stays_tells_of_what_runs_without_an_entry() {
 }
 
 #[test]
+fn what_keeps_a_process_from_being_looked_after_is_an_alert() {
+    let scene = Scene::new();
+    for name in ["once", "stays"] {
+        scene.kept(&format!("register {name} --no-auto-restart 'exit 3'")).exits(0);
+        fs::create_dir(scene.path(&format!("state/{name}.json"))).unwrap();
+    }
+    let told = |name: &str| {
+        let alerts = scene.alerts();
+        alerts.iter().filter(|alert| alert["name"] == name && alert["cause"] == "registry").count()
+    };
+    scene.kept("healthcheck").exits(2).says("once").says("not a regular file");
+    scene.kept("healthcheck").exits(2);
+    assert_eq!((told("once"), told("stays")), (1, 1));
+    scene.kept("alerts --take").exits(0);
+    fs::remove_file(scene.path("state/.told.json")).unwrap();
+    let keeper = scene.keep("healthcheck --every 200ms").start();
+    until("it is told", || told("stays") == 1);
+    keeper.signal(Signal::KILL);
+    keeper.wait();
+}
+
+#[test]
 fn what_another_registry_of_the_directory_keeps_is_no_stray() {
     let scene = Scene::new();
     scene.kept_up("bot", "--grace 1s -- sleep 3693");

@@ -57,7 +57,17 @@ fn tell(context: &Context, visit: &Visit) -> u8 {
         }
         Ok(Next::Blocked(why)) => context.tell(name, "waiting", why),
         Ok(Next::Rest) => tell_rest(context, &visit.name),
-        Err(why) => return context.fail(name, &KeepError::Usage(format!("{name}: {why}"))),
+        Err(trouble) => {
+            let error = KeepError::Usage(format!("{name}: {}", trouble.why));
+            let code = context.fail(name, &error);
+            if !trouble.passes
+                && let Err(error) =
+                    alerts::about(&context.home, &context.settings, name, &trouble.why)
+            {
+                context.fail(name, &error);
+            }
+            return code;
+        }
     }
     0
 }
