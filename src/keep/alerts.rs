@@ -143,6 +143,24 @@ pub fn take(
     Ok(())
 }
 
+/// Takes flags away that tell of no alert: whoever took the alerts was killed before it could.
+///
+/// # Errors
+/// If what is there cannot be seen.
+pub fn put_flags_right(home: &Home, settings: &Settings) -> Result<(), KeepError> {
+    let is_stale = || {
+        let nothing = queue::files(&home.alerts()?)?.is_empty();
+        Ok::<_, KeepError>(nothing && home.flag().symlink_metadata().is_ok())
+    };
+    if is_stale()? {
+        let _order = order(home)?;
+        if is_stale()? {
+            flags::reset(home, settings.seeds(), &[]);
+        }
+    }
+    Ok(())
+}
+
 // ---- alerts of no process's own ---------------------------------------------------------------
 
 /// Something to know that is in no process's ledger.

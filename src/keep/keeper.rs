@@ -37,6 +37,9 @@ const TICK: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 64;
 /// What could not be done is tried again after this.
 const AGAIN: Duration = Duration::from_secs(2);
+/// What has failed so often in a row is an alert: what a moment's want of descriptors or room keeps us
+/// from is none.
+const LASTING: u32 = 3;
 /// A keeper that is just going may hold the lock for a moment.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -73,6 +76,8 @@ struct Kept {
     ledger: Option<i128>,
     /// The last trouble that was told.
     told: Option<String>,
+    /// Checks in a row that came to nothing.
+    failed: u32,
 }
 
 /// The keeper of one registry.
@@ -191,6 +196,7 @@ impl<'a> Keeper<'a> {
                 Err(error) => say(format!("sentinel-keep: {error}")),
             }
             self.tell_strays();
+            let _ = alerts::put_flags_right(self.home, self.settings);
         }
         if self.next_send.is_some_and(|at| now >= at) {
             self.send();
@@ -239,8 +245,13 @@ impl<'a> Keeper<'a> {
             stays
         });
         for (name, process) in self.registry.processes() {
-            let new =
-                || Kept { process: process.clone(), plan: Plan::Rest, ledger: None, told: None };
+            let new = || Kept {
+                process: process.clone(),
+                plan: Plan::Rest,
+                ledger: None,
+                told: None,
+                failed: 0,
+            };
             self.kept.entry(name.clone()).or_insert_with(new).process = process.clone();
         }
     }
@@ -341,7 +352,7 @@ impl<'a> Keeper<'a> {
             Ok(Next::Blocked(_)) if !again => kept.plan = Plan::Blocked,
             Ok(_) if again => kept.plan = Plan::At(Instant::now()),
             Ok(next) => {
-                kept.told = None;
+                (kept.told, kept.failed) = (None, 0);
                 self.plan(name);
                 if let Next::In(left) = next {
                     self.put_off(name, Instant::now() + left);
@@ -349,9 +360,12 @@ impl<'a> Keeper<'a> {
             }
             Err(trouble) => {
                 kept.plan = Plan::At(Instant::now() + AGAIN);
-                let is_news = kept.told.as_ref() != Some(&trouble.why);
+                if kept.told.as_ref() != Some(&trouble.why) {
+                    say(format!("sentinel-keep: {name}: {}", trouble.why));
+                }
                 kept.told = Some(trouble.why.clone());
-                if is_news {
+                kept.failed = kept.failed.saturating_add(u32::from(!trouble.passes));
+                if kept.failed == LASTING && !trouble.passes {
                     self.tell(name, &trouble);
                 }
             }
@@ -359,10 +373,8 @@ impl<'a> Keeper<'a> {
     }
 
     fn tell(&self, name: &JobName, trouble: &Trouble) {
-        say(format!("sentinel-keep: {name}: {}", trouble.why));
-        if !trouble.passes
-            && let Err(error) = alerts::about(self.home, self.settings, name.as_str(), &trouble.why)
-        {
+        let told = alerts::about(self.home, self.settings, name.as_str(), &trouble.why);
+        if let Err(error) = told {
             say(format!("sentinel-keep: {error}"));
         }
     }

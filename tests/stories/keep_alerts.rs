@@ -344,3 +344,21 @@ fn an_alert_that_finds_no_room_comes_when_there_is_some() {
     keep("alerts --take").exits(0).says("exit code 3");
     assert_eq!(keep("alerts").exits(0).stdout, "");
 }
+
+#[test]
+fn flags_of_alerts_that_are_gone_are_taken_away_by_the_next_look() {
+    let scene = Scene::new();
+    have_died(&scene, &[("bot", "'exit 3'")]);
+    scene.kept("healthcheck").exits(0);
+    let flags = [scene.path("alert.flag"), scene.path("alert.txt")];
+    let there = |there: bool| assert!(flags.iter().all(|path| path.exists() == there));
+    scene.kept("healthcheck").exits(0);
+    there(true);
+    // As one who was killed while taking them leaves it.
+    for entry in fs::read_dir(scene.path("alerts")).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    there(true);
+    scene.kept("healthcheck").exits(0);
+    there(false);
+}

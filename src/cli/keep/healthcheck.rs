@@ -39,6 +39,9 @@ fn once(context: &Context) -> Result<u8, KeepError> {
             worst = worst.max(context.fail(name.as_str(), &why));
         }
     }
+    if let Err(why) = alerts::put_flags_right(&context.home, &context.settings) {
+        context.fail("", &why);
+    }
     healthcheck(&context.home, &registry, &context.settings, &mut |visit| {
         worst = worst.max(tell(context, visit));
     })?;
