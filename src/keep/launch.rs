@@ -2,6 +2,7 @@
 
 use super::OURS_ALONE;
 use super::home::Home;
+use super::ledger;
 use super::tmux::{self, Errand};
 use crate::os::dir::MonitorDir;
 use crate::os::lock::is_locked;
@@ -219,7 +220,8 @@ impl Launch<'_> {
         all.extend([self.name.as_str().into(), "--".into()]);
         all.extend_from_slice(argv);
         let record = || claim::read_heartbeat(&dir, &files).ok().flatten();
-        let before = record().map(|record| record.run_id);
+        // What came up since we looked is new as well: a starter that was killed had left it on its way.
+        let before = ledger::read(self.home, self.name).ok().and_then(|ledger| ledger.settled);
         let is_new = |record: &Heartbeat| Some(&record.run_id) != before.as_ref();
         let is_up = || record().filter(is_new).is_some_and(|record| record.child_pid.is_some());
         let errand = Errand { environment, argv: all };

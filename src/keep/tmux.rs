@@ -7,8 +7,10 @@
 
 use super::home::Home;
 use super::registry::replace;
-use super::{KeepError, OURS_ALONE};
-use crate::os::{bounded, clock, process};
+use super::{KeepError, OURS_ALONE, ledger};
+use crate::os::dir::MonitorDir;
+use crate::os::{bounded, claim, clock, process};
+use crate::protocol::files::JobFiles;
 use crate::protocol::name::JobName;
 use crate::protocol::text::clean;
 use std::collections::BTreeMap;
@@ -191,6 +193,9 @@ impl<'a> Session<'a> {
                 Owner::Nobody => true,
                 Owner::We => {
                     self.clear()?; // which may have been all of it
+                    if let Some(pane) = self.on_its_way()? {
+                        return Ok(pane);
+                    }
                     matches!(self.owner()?, Owner::Nobody)
                 }
                 Owner::Others => return Err(self.foreign()),
@@ -264,6 +269,34 @@ impl<'a> Session<'a> {
             self.ask(&["kill-pane", "-t", pane])?;
         }
         Ok(())
+    }
+
+    /// What a starter that was killed has left on its way: a second one beside it would wait for its
+    /// lock, and come up when the first is stopped.
+    fn on_its_way(&self) -> Result<Option<i32>, String> {
+        let panes = self.ask(&["list-panes", "-s", "-t", &self.target, "-F", "#{pane_pid}"])?;
+        let jobs = self.home.jobs();
+        let record = MonitorDir::open(&jobs).ok().flatten().and_then(|dir| {
+            claim::read_heartbeat(&dir, &JobFiles::new(&jobs, self.name)).ok().flatten()
+        });
+        let mut pids = panes.stdout.lines().filter_map(|line| line.trim().parse::<i32>().ok());
+        let settled = ledger::read(self.home, self.name).ok().and_then(|ledger| ledger.settled);
+        let old = record.filter(|record| Some(&record.run_id) == settled.as_ref());
+        Ok(pids.find(|pid| {
+            // The wrapper of a run that is over goes.
+            let goes = old.as_ref().is_some_and(|record| record.pid == *pid);
+            !goes && self.is_ours(&process::command_line(*pid))
+        }))
+    }
+
+    /// Whether a command line is that of the inner side, or of the wrapper that it becomes.
+    fn is_ours(&self, words: &[String]) -> bool {
+        let follow = |first: &str, second: &str| {
+            words.windows(2).any(|pair| pair[0] == first && pair[1] == second)
+        };
+        let jobs = self.home.jobs();
+        follow("in-tmux", self.name.as_str())
+            || (follow("--dir", &jobs.to_string_lossy()) && follow(self.name.as_str(), "--"))
     }
 
     fn foreign(&self) -> String {

@@ -157,6 +157,29 @@ fn whoever_starts_it_may_be_killed_at_any_moment() {
 }
 
 #[test]
+fn what_a_killed_starter_left_on_its_way_does_not_come_up_after_a_stop() {
+    let scene = Scene::new();
+    let name = "what_a_killed_starter_left_on_its_way_does_not_come_up_after_a_stop";
+    let Some(terminals) = Terminals::on(&scene, name) else { return };
+    terminals.registered("my.bot", "", "exec sleep 975");
+    for round in 0..8_u64 {
+        let starter = terminals.at(scene.keep("start my.bot")).start();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(10 + round * 6) {
+            a_moment();
+        }
+        starter.signal(Signal::KILL);
+        drop(starter);
+        terminals.keep("start my.bot").exits(0);
+        terminals.keep("stop my.bot").exits(0);
+        assert!(scene.members_running("sleep 975").is_empty(), "round {round}");
+    }
+    terminals.keep("start my.bot").exits(0);
+    assert_eq!(scene.members_running("sleep 975").len(), 1);
+    terminals.keep("stop my.bot").exits(0);
+}
+
+#[test]
 fn a_session_of_somebody_else_is_left_alone() {
     let scene = Scene::new();
     let Some(terminals) = Terminals::on(&scene, "a_session_of_somebody_else_is_left_alone") else {
