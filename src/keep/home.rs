@@ -141,7 +141,10 @@ impl Home {
     /// The lock of the one keeper that stays, with its PID.
     #[must_use]
     pub fn keeper_lock(&self) -> PathBuf {
-        self.state.path().join(".keeper.lock")
+        let mut name = OsString::from(".keeper-");
+        name.push(self.registry.file_name().unwrap_or_default());
+        name.push(".lock");
+        self.state.path().join(name)
     }
 
     /// The lock that is held while alerts are delivered, or removed.

@@ -36,6 +36,7 @@ mod keep_dying;
 mod keep_ending;
 mod keep_environment;
 mod keep_hung;
+mod keep_keeper;
 mod keep_killed;
 mod keep_many;
 mod keep_order;
