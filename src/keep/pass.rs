@@ -95,7 +95,9 @@ pub fn healthcheck(
         pause(next.saturating_duration_since(now));
         let due: Vec<(JobName, Instant)> =
             pending.extract_if(.., |(_, at)| *at <= next + SOON).collect();
-        let todo: Vec<(JobName, Process)> = registry
+        // Somebody may have registered it anew while it was waited for.
+        let now_there = super::registry::load(home).unwrap_or_else(|_| registry.clone());
+        let todo: Vec<(JobName, Process)> = now_there
             .processes()
             .filter(|(name, _)| due.iter().any(|(due, _)| due == *name))
             .map(|(name, process)| (name.clone(), process.clone()))
