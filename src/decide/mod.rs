@@ -11,3 +11,4 @@ pub mod circuit;
 pub mod probe;
 pub mod restart;
 pub mod hush;
+pub mod shell;

@@ -1,0 +1,242 @@
+//! One call of a program: what it starts, what it ends, and who is called in the end.
+
+use super::events::{Event, Target};
+use super::words::{base, literal, raw};
+use super::{How, wrappers};
+use rable::Node;
+use std::ops::Range;
+
+/// This project's programs.
+const OURS: [&str; 3] = ["sentinel-run", "sentinel-watch", "sentinel-keep"];
+
+/// A simple command, read from left to right.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// Its words as they are known before it runs.
+    pub words: Vec<Option<String>>,
+    /// Where the program that is called in the end stands among them.
+    pub at: usize,
+    /// The words that only put it into the background, or keep it alive there.
+    pub dropped: Vec<Range<usize>>,
+    /// The first means by which work is left behind.
+    pub how: Option<How>,
+    /// The command of a detached terminal, and its name.
+    pub terminal: Option<Terminal>,
+}
+
+/// What `screen` or `tmux` is to run out of sight.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Terminal {
+    pub name: Option<String>,
+    pub dir: Option<usize>,
+    /// The words of the command; empty: a shell.
+    pub command: Range<usize>,
+}
+
+impl Resolved {
+    pub fn program(&self) -> &str {
+        self.words.get(self.at).and_then(|word| word.as_deref()).map_or("", base)
+    }
+
+    pub fn is_ours(&self) -> bool {
+        OURS.contains(&self.program())
+    }
+
+    /// The words of the call itself.
+    pub fn own(&self) -> &[Option<String>] {
+        self.words.get(self.at..).unwrap_or_default()
+    }
+
+    /// Where what one of our programs is to run begins.
+    pub fn inner(&self) -> Option<usize> {
+        let dashes = self.own().iter().position(|word| word.as_deref() == Some("--"))?;
+        Some(self.at + dashes + 1).filter(|at| self.is_ours() && *at < self.words.len())
+    }
+}
+
+/// Reads a simple command from its `from`th word on.
+pub fn resolve(words: &[Node], from: usize) -> Resolved {
+    let words: Vec<_> = words.iter().map(literal).collect();
+    let mut call = Resolved { at: from, words, ..Resolved::default() };
+    while let Some(Some(word)) = call.words.get(call.at) {
+        let rest = &call.words[call.at..];
+        let (how, length) = match base(word) {
+            "nohup" if !asks_for_help(rest) => (Some(How::Nohup), 1),
+            "setsid" if !asks_for_help(rest) => setsid(rest),
+            "daemonize" => (Some(How::Daemonize), options(rest, "acEeloupL")),
+            _ => match wrappers::length(rest) {
+                Some(length) => {
+                    call.at += length;
+                    continue;
+                }
+                None => break,
+            },
+        };
+        if how.is_some() && call.how.is_none() {
+            call.how = how;
+        }
+        call.dropped.push(call.at..call.at + length);
+        call.at += length;
+    }
+    match call.program() {
+        "screen" => call.terminal = screen(call.own(), call.at),
+        "tmux" => call.terminal = tmux(call.own(), call.at),
+        _ => {}
+    }
+    let how = match call.program() {
+        "screen" if call.terminal.is_some() => Some(How::Screen),
+        "tmux" if call.terminal.is_some() => Some(How::Tmux),
+        "batch" => Some(How::At),
+        "at" if call.own().iter().any(|word| word.as_deref() == Some("now")) => Some(How::At),
+        _ if call.is_ours() => {
+            call.how = None;
+            None
+        }
+        _ => None,
+    };
+    call.how = how.or(call.how);
+    call
+}
+
+fn asks_for_help(words: &[Option<String>]) -> bool {
+    let asked = ["--help", "--version", "-h", "-V"];
+    words.len() < 2 || words[1].as_deref().is_some_and(|word| asked.contains(&word))
+}
+
+/// `setsid -w` waits for what it starts; what it starts may be ended with it.
+fn setsid(words: &[Option<String>]) -> (Option<How>, usize) {
+    let flags = words[1..].iter().map_while(|word| word.as_deref().filter(|w| w.starts_with('-')));
+    let flags: Vec<&str> = flags.collect();
+    let has = |letter: char, long: &str| {
+        flags.iter().any(|flag| *flag == long || (!flag.starts_with("--") && flag.contains(letter)))
+    };
+    let waits = has('w', "--wait");
+    ((!waits).then_some(How::Setsid), 1 + flags.len())
+}
+
+/// The length of a program's name with its options.
+fn options(words: &[Option<String>], with_value: &str) -> usize {
+    let mut at = 1;
+    while let Some(word) = words.get(at).and_then(|word| word.as_deref()) {
+        let Some(letters) = word.strip_prefix('-') else { break };
+        at += 1 + usize::from(letters.len() == 1 && with_value.contains(letters));
+    }
+    at.min(words.len())
+}
+
+/// `screen -d -m`, `-dm`, `-dmS name`, `-Dm`.
+fn screen(words: &[Option<String>], offset: usize) -> Option<Terminal> {
+    let (mut at, mut detached, mut made) = (1, false, false);
+    let mut terminal = Terminal::default();
+    while let Some(letters) = words.get(at)?.as_deref().and_then(|word| word.strip_prefix('-')) {
+        detached |= letters.contains(['d', 'D']);
+        made |= letters.contains('m');
+        at += 1;
+        if letters.ends_with('S') {
+            terminal.name.clone_from(words.get(at)?);
+            at += 1;
+        } else if letters.ends_with(['c', 'e', 'h', 'p', 's', 't', 'T', 'X']) {
+            at += 1;
+        }
+        if at >= words.len() {
+            break;
+        }
+    }
+    terminal.command = offset + at.min(words.len())..offset + words.len();
+    (detached && made).then_some(terminal)
+}
+
+/// `tmux new-session -d`, `tmux new -d`.
+fn tmux(words: &[Option<String>], offset: usize) -> Option<Terminal> {
+    let sub = 1 + options_before(&words[1..], "LSfc");
+    let name = words.get(sub)?.as_deref()?;
+    if !(name == "new" || (name.starts_with("new-s") && "new-session".starts_with(name))) {
+        return None;
+    }
+    let end = words.iter().position(|word| word.as_deref() == Some(";")).unwrap_or(words.len());
+    let (mut at, mut detached) = (sub + 1, false);
+    let mut terminal = Terminal::default();
+    while at < end
+        && let Some(letters) = words[at].as_deref().and_then(|word| word.strip_prefix('-'))
+    {
+        detached |= letters.contains('d');
+        at += 1;
+        match letters.chars().last() {
+            Some('s') => terminal.name = words.get(at)?.clone(),
+            Some('c') => terminal.dir = Some(offset + at),
+            Some('n' | 'x' | 'y' | 't' | 'e' | 'F') => {}
+            _ => continue,
+        }
+        at += 1;
+    }
+    terminal.command = offset + at.min(end)..offset + end;
+    detached.then_some(terminal)
+}
+
+fn options_before(words: &[Option<String>], with_value: &str) -> usize {
+    let mut at = 0;
+    while let Some(letters) =
+        words.get(at).and_then(|word| word.as_deref()).and_then(|word| word.strip_prefix('-'))
+    {
+        at += 1 + usize::from(letters.ends_with(|c| with_value.contains(c)));
+    }
+    at
+}
+
+/// What a call says of the jobs of its shell.
+pub fn events(call: &Resolved, words: &[Node]) -> Vec<Event> {
+    let arguments: Vec<&str> = words.iter().skip(call.at + 1).map(raw).collect();
+    match call.program() {
+        "wait" => over(arguments.iter().copied().filter(|word| !word.starts_with('-'))),
+        "kill" if arguments.iter().any(|word| matches!(*word, "-0" | "-l" | "-L")) => Vec::new(),
+        "kill" => {
+            // A group is named by its leader's PID with a minus before it; a signal, too.
+            let group = |word: &str| word.trim_start_matches(['"', '-']).starts_with('$');
+            let signal = |word: &&str| word.starts_with('-') && !group(word);
+            over(arguments.iter().copied().filter(|word| !signal(word)))
+        }
+        "fg" | "pkill" | "killall" | "fuser" => vec![Event::Over(Target::All)],
+        "" => Vec::new(),
+        name => vec![Event::Called(name.to_owned())],
+    }
+}
+
+fn over<'a>(arguments: impl Iterator<Item = &'a str>) -> Vec<Event> {
+    let mut variables = Vec::new();
+    let mut events = Vec::new();
+    let mut any = false;
+    for argument in arguments {
+        any = true;
+        match variable(argument) {
+            Some("!") => events.push(Event::Over(Target::Last)),
+            Some(name) => variables.push(name.to_owned()),
+            None => return vec![Event::Over(Target::All)],
+        }
+    }
+    if !any {
+        return vec![Event::Over(Target::All)];
+    }
+    if !variables.is_empty() {
+        events.push(Event::Over(Target::In(variables)));
+    }
+    events
+}
+
+/// The variable that a word consists of: `$pid`, `"${pids[@]}"`, `-$pid`.
+fn variable(word: &str) -> Option<&str> {
+    let word = word.trim_matches('"').trim_start_matches('-').strip_prefix('$')?;
+    let word = match word.strip_prefix('{') {
+        Some(inner) => inner.strip_suffix('}')?,
+        None => word,
+    };
+    let name = word.split('[').next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (name == "!" || (!name.is_empty() && name.chars().all(plain))).then_some(name)
+}
+
+/// The variable in which an assignment keeps the PID of the last background job.
+pub fn keeps(word: &str) -> Option<Event> {
+    let (name, value) = word.split_once('=')?;
+    let name = name.trim_end_matches('+').split('[').next()?;
+    value.contains("$!").then(|| Event::Kept(name.to_owned()))
+}
