@@ -65,4 +65,5 @@ pub mod os;
 pub mod run;
 pub mod watch;
 pub mod keep;
+pub mod hook;
 pub mod cli;

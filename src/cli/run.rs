@@ -164,6 +164,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// The job that it starts, and its monitor directory.
+    pub(super) fn job(self) -> Option<(JobName, PathBuf)> {
+        Some((self.name, values::monitor_dir(self.dir).ok()?))
+    }
+
     /// What is meant by what was typed.
     fn lower(self) -> Result<Config, String> {
         if self.command.is_empty() && !self.reset_circuit {

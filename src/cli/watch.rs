@@ -126,6 +126,11 @@ enum Task {
 }
 
 impl Args {
+    /// The jobs that it is about, and their monitor directory.
+    pub(super) fn jobs(self) -> Option<(Vec<JobName>, PathBuf)> {
+        Some((self.names, values::monitor_dir(self.dir).ok()?))
+    }
+
     fn task(&self) -> Task {
         match self {
             Self { list: true, .. } => Task::List,

@@ -36,3 +36,4 @@ pub mod claim;
 pub mod usage;
 pub mod settle;
 pub mod detach;
+pub mod fence;

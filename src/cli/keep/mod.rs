@@ -12,6 +12,7 @@ mod export;
 mod completions;
 mod alerts;
 mod follow;
+mod hook;
 
 use super::{explain, values};
 use crate::keep::alerts::Settings;
@@ -83,6 +84,8 @@ enum Called {
         #[arg(value_name = "SCRIPT")]
         scripts: Vec<PathBuf>,
     },
+    /// Answer a hook event of an AI agent's host, on standard input
+    Hook(hook::Args),
     /// Print what a shell needs to complete sentinel-keep, sentinel-run and sentinel-watch
     Completions {
         /// bash, zsh or fish
@@ -238,12 +241,15 @@ impl Context {
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return explain(&error, 2),
+        Err(error) => return explain(&error, usage()),
     };
     let registry = values::registry(args.registry).map_err(KeepError::Usage);
     // These make nothing, and need nothing to be there.
     let command = match args.command {
         Called::Attend(attend) => return attend.run(),
+        Called::Hook(hook) => {
+            return ExitCode::from(hook.run(registry.map_err(|error| error.to_string())));
+        }
         Called::Completions { shell } => return ExitCode::from(completions::run(shell)),
         Called::Doctor { scripts } => {
             return ExitCode::from(match registry {
@@ -289,6 +295,11 @@ pub fn main() -> ExitCode {
         send::send_all(&context.home, &context.settings, most);
     }
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
+}
+
+/// The exit code of wrong usage. To a hook's host 2 means "no", to each and every command: there it is 1.
+fn usage() -> u8 {
+    if std::env::args_os().any(|word| word == "hook") { 1 } else { 2 }
 }
 
 fn alert_variable() -> Option<String> {

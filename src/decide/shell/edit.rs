@@ -38,12 +38,6 @@ impl Text {
         self.chars.get(place).copied()
     }
 
-    /// The place before `at` where digits begin that end there: the descriptor of a redirection.
-    pub fn before_digits(&self, at: usize) -> usize {
-        let digits = self.chars[..at.min(self.chars.len())].iter().rev();
-        at - digits.take_while(|c| c.is_ascii_digit()).count()
-    }
-
     /// A piece with the changes that lie in it. Of two that meet, the larger one counts.
     pub fn edited(&self, from: usize, to: usize, edits: &[Edit]) -> String {
         let mut inside: Vec<&Edit> =
@@ -76,6 +70,5 @@ mod tests {
         assert_eq!(text.edited(2, 9, &edits), "x");
         assert_eq!(text.slice(2, 99), "nohup x & echo");
         assert_eq!((text.skip_blanks(1), text.at(99)), (2, None));
-        assert_eq!(Text::new("x 12>f").before_digits(4), 2);
     }
 }

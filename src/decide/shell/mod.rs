@@ -28,7 +28,10 @@ pub struct Reading {
     pub kills: Vec<Call>,
     /// Calls of this project's own programs.
     pub ours: Vec<Call>,
-    /// The commands that these are to run, as they are written.
+    /// Every call that is read, each as it is written, and again without what only leads to it
+    /// (`timeout 60 rm x`, `rm x`).
+    pub calls: Vec<String>,
+    /// Those of them that this project's programs are to run.
     pub inner: Vec<String>,
     /// Nothing else is called: at most the shell's own state is changed.
     pub only_ours: bool,

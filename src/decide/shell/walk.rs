@@ -464,7 +464,7 @@ impl Walk {
         self.redirects(redirects);
         scope.events.extend(assignments.iter().chain(words).filter_map(|word| keeps(raw(word))));
         let call = resolve(words, 0);
-        self.note(&call, words);
+        self.note(&call, words, 0);
         self.scripts(&call, words, redirects);
         if call.program() == "trap" {
             scope.at_exit.extend(at_exit(&call, words));
@@ -481,7 +481,11 @@ impl Walk {
     }
 
     /// Remembers calls that matter beyond the background.
-    fn note(&mut self, call: &Resolved, words: &[Node]) {
+    fn note(&mut self, call: &Resolved, words: &[Node], from: usize) {
+        for begin in BTreeSet::from([from, call.at]) {
+            let text: Vec<&str> = words.iter().skip(begin).map(raw).collect();
+            self.found.calls.push(text.join(" "));
+        }
         let own = Call { words: call.own().to_vec() };
         if call.is_ours() {
             self.found.ours.push(own);
@@ -500,10 +504,11 @@ impl Walk {
     /// What one of our programs is to run, as if it stood alone.
     fn inner(&mut self, words: &[Node], from: usize) {
         let (first, last) = (&words[from], &words[words.len() - 1]);
-        self.found.inner.push(self.text.slice(first.span.start, last.span.end));
         let call = resolve(words, from);
-        self.note(&call, words);
+        let before = self.found.calls.len();
+        self.note(&call, words, from);
         self.scripts(&call, words, &[]);
+        self.found.inner.extend_from_slice(&self.found.calls[before..]);
         let Some(how) = call.how else { return };
         self.offend(first.span.start, how, &self.text.slice(first.span.start, last.span.end));
         match (call.terminal.is_some(), words.get(call.at)) {
@@ -534,8 +539,9 @@ impl Walk {
             // COMMAND is one word, and goes to `sh -c`.
             let is_script = |word: &&Node| literal(word).is_some_and(|text| text.contains(' '));
             if let Some(word) = words.iter().rfind(is_script) {
-                self.found.inner.extend(literal(word));
+                let before = self.found.calls.len();
                 self.registered(word);
+                self.found.inner.extend_from_slice(&self.found.calls[before..]);
             }
         } else if wrappers::reads_script(own) {
             for redirect in redirects {
@@ -597,6 +603,7 @@ impl Walk {
         self.found.kills.append(&mut walk.found.kills);
         self.found.ours.append(&mut walk.found.ours);
         self.found.inner.append(&mut walk.found.inner);
+        self.found.calls.append(&mut walk.found.calls);
         self.found.jobs.append(&mut walk.found.jobs);
         self.found_by.append(&mut walk.found_by);
         if walk.offences.is_empty() {

@@ -1,0 +1,333 @@
+//! One call of a hook, from what the host tells to what it is answered.
+//!
+//! The order of the steps:
+//!   1. The work is done behind a fence, up to a whole answer.
+//!   2. The answer is passed on to the host.
+//!   3. Only then is it written down that something was told: killed in between, it is told again.
+
+use super::event::{Answer, Event, What};
+use super::gate::{Facts, Mode, judge};
+use super::host::Host;
+use super::memory::{self, Open, Started};
+use super::rules::Rules;
+use super::{kept, news};
+use crate::decide::shell::{Call, Reading, read};
+use crate::keep::home::Home;
+use crate::keep::registry;
+use crate::os::claim;
+use crate::os::dir::MonitorDir;
+use crate::os::fence::{self, Heard, behind};
+use crate::os::lock::{Locked, is_locked, lock};
+use crate::os::say::say;
+use crate::protocol::files::JobFiles;
+use crate::protocol::heartbeat::Heartbeat;
+use crate::protocol::name::JobName;
+use crate::protocol::text::checksum;
+use crate::watch::{self, Config, News, Report};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// So long a hook takes at most, from the event to its answer: a host waits for it before each command.
+pub const MOST: Duration = Duration::from_millis(45);
+/// An event is not longer, bytes; a command line has at most 2 MiB.
+const EVENT: usize = 8 << 20;
+/// A host that does not close the pipe has said by then what it had to say.
+const SAID: Duration = Duration::from_secs(1);
+/// A waiting hook gives a job so long to appear.
+const APPEARS: Duration = Duration::from_secs(5);
+
+/// The jobs that a call of one of our programs is about; the second is the caller's directory.
+pub type About<'a> = dyn Fn(&Call, &Path) -> Vec<(JobName, PathBuf)> + 'a;
+
+/// What a hook is called with.
+pub struct Hook<'a> {
+    /// Who calls.
+    pub host: Host,
+    /// What is done about commands that leave work behind.
+    pub mode: Mode,
+    /// The registry.
+    pub registry: PathBuf,
+    /// The usual monitor directory.
+    pub jobs: PathBuf,
+    /// How our own command lines are read.
+    pub about: &'a About<'a>,
+}
+
+/// What came of the work behind the fence.
+#[derive(Default)]
+struct Work {
+    answer: Option<Answer>,
+    note: Option<String>,
+    /// What is to be written down once the answer was passed on.
+    memory: Option<Open>,
+}
+
+impl Hook<'_> {
+    /// Answers one event on standard input, within so long of hearing it. Whatever goes wrong, the host
+    /// goes on.
+    pub fn serve(&self, within: Duration) {
+        let bytes = fence::read_stdin(EVENT, Instant::now() + SAID).unwrap_or_default();
+        let heard = behind(Instant::now() + within, |voice| {
+            let (event, work) = self.work(&bytes);
+            let out = self.host.say(&event, &work.answer.unwrap_or(Answer::Nothing));
+            let err = work.note.unwrap_or_default();
+            if voice.answer(&fence::Answer { out, err })
+                && let Some(memory) = work.memory
+            {
+                let _ = memory.save();
+            }
+        });
+        let (out, err, receipt) = match heard {
+            Ok(Heard::Answer(answer, receipt)) => (answer.out, answer.err, Some(receipt)),
+            Ok(Heard::Late) => {
+                let why = "it took too long to judge this: let through";
+                (self.host.let_through(), why.to_owned(), None)
+            }
+            Ok(Heard::Died) => {
+                let why = "the judge of this died: let through";
+                (self.host.let_through(), why.to_owned(), None)
+            }
+            Err(error) => (self.host.let_through(), format!("let through unread: {error}"), None),
+        };
+        if !err.is_empty() {
+            say(format!("sentinel-keep hook: {err}"));
+        }
+        let mut stdout = std::io::stdout().lock();
+        let arrived =
+            out.is_empty() || writeln!(stdout, "{out}").and_then(|()| stdout.flush()).is_ok();
+        if let Some(receipt) = receipt.filter(|_| arrived) {
+            receipt.sign();
+        }
+    }
+
+    /// The host's name for the event, and what is to be said.
+    fn work(&self, bytes: &[u8]) -> (String, Work) {
+        let event = match self.host.hear(bytes, &variable) {
+            Ok(event) => event,
+            Err(error) => {
+                return (String::new(), Work { note: Some(error.to_string()), ..Work::default() });
+            }
+        };
+        let work = match &event.what {
+            What::Before { command, background } => self.before(&event, command, *background),
+            What::After { command, output } => self.after(&event, command, output),
+            What::SessionStart | What::Prompt => self.news(&event),
+            What::TurnEnd { again } => self.turn_end(&event, *again),
+            What::Other => Work::default(),
+        };
+        (event.name, work)
+    }
+
+    fn before(&self, event: &Event, command: &str, background: bool) -> Work {
+        let kept = |calls: &[Call]| {
+            let found = Home::open(&self.registry).and_then(|home| {
+                let registry = registry::load(&home)?;
+                Ok(kept::hit(&home, &registry, calls))
+            });
+            found.unwrap_or_default()
+        };
+        let rules = |inner: &[String]| match self.host {
+            Host::Claude if !inner.is_empty() => Rules::of(&event.project, &variable).about(inner),
+            _ => None,
+        };
+        let judged = judge(command, background, self.mode, &Facts { kept: &kept, rules: &rules });
+        let runs = !matches!(judged.answer, Some(Answer::Deny(_)));
+        let memory = if runs { self.remember(event, &judged.reading, "") } else { None };
+        Work { answer: judged.answer, note: judged.note, memory }
+    }
+
+    fn after(&self, event: &Event, command: &str, output: &str) -> Work {
+        let reading = read(command).unwrap_or_default();
+        Work { memory: self.remember(event, &reading, output), ..Work::default() }
+    }
+
+    /// Remembers the jobs that a command starts, by what it says or by what it printed, and the ends
+    /// that the agent has read in what it printed.
+    fn remember(&self, event: &Event, reading: &Reading, output: &str) -> Option<Open> {
+        let started = self.started(event, reading, output);
+        let seen = self.seen(event, reading, output);
+        if started.is_empty() && seen.is_empty() {
+            return None;
+        }
+        let mut open = memory::open(&Home::open(&self.registry).ok()?, &event.project).ok()?;
+        let at = SystemTime::now();
+        for (name, dir) in started {
+            // What was remembered before the command ran is not made later after it.
+            let known = |job: &&Started| {
+                (&job.session, &job.dir, &job.name) == (&event.session, &dir, &name)
+            };
+            let before = open.memory.jobs.iter().find(known).map(|job| job.at);
+            let at = before.filter(|_| !output.is_empty()).unwrap_or(at);
+            open.memory.start(Started { session: event.session.clone(), dir, name, at });
+        }
+        seen.iter().for_each(|run| open.memory.tell(run));
+        Some(open)
+    }
+
+    fn started(&self, event: &Event, reading: &Reading, output: &str) -> Vec<(JobName, PathBuf)> {
+        let runs = reading.ours.iter().filter(|call| call.program() == "sentinel-run");
+        let mut found: Vec<_> = runs.flat_map(|call| (self.about)(call, &event.cwd)).collect();
+        // `NAME PID DIR`, as a detached start prints it.
+        for line in output.lines() {
+            let mut fields = line.split('\t');
+            let (Some(name), Some(pid), Some(dir), None) =
+                (fields.next(), fields.next(), fields.next(), fields.next())
+            else {
+                continue;
+            };
+            let (Ok(name), Ok(pid)) = (name.parse::<JobName>(), pid.parse::<i32>()) else {
+                continue;
+            };
+            let job = (name, PathBuf::from(dir));
+            if record(&job).is_some_and(|record| record.pid == pid) && !found.contains(&job) {
+                found.push(job);
+            }
+        }
+        found
+    }
+
+    /// The runs whose end is in what a watcher printed.
+    fn seen(&self, event: &Event, reading: &Reading, output: &str) -> Vec<String> {
+        let over = |name: &JobName| {
+            let verdicts = ["success", "failed", "hung", "timeout"];
+            output.lines().any(|line| {
+                verdicts.iter().any(|verdict| {
+                    line.strip_prefix(verdict).is_some_and(|rest| {
+                        rest.strip_prefix("  ").and_then(|rest| rest.split("  ").next())
+                            == Some(name.as_str())
+                    }) || line.starts_with(&format!("{{\"verdict\":\"{verdict}\""))
+                        && line.contains(&format!("\"name\":\"{name}\""))
+                })
+            })
+        };
+        let watches = reading.ours.iter().filter(|call| call.program() == "sentinel-watch");
+        let jobs = watches.flat_map(|call| (self.about)(call, &event.cwd));
+        jobs.filter(|(name, _)| over(name)).filter_map(|job| Some(record(&job)?.run_id)).collect()
+    }
+
+    fn news(&self, event: &Event) -> Work {
+        let opened = Home::open(&self.registry).and_then(|home| {
+            let open = memory::open(&home, &event.project)?;
+            Ok((home, open))
+        });
+        let (home, mut open) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Work { note: Some(error.to_string()), ..Work::default() },
+        };
+        let now = SystemTime::now();
+        let told = news::since_last_look(&home, &self.jobs, &open.memory, now);
+        told.ids.iter().for_each(|id| open.memory.tell(id));
+        open.memory.looked_at = now;
+        let answer = (!told.text.is_empty()).then_some(Answer::Tell(told.text));
+        Work { answer, note: None, memory: Some(open) }
+    }
+
+    fn turn_end(&self, event: &Event, again: bool) -> Work {
+        let opened = Home::open(&self.registry)
+            .and_then(|home| memory::open(&home, &event.project).map(|open| (home, open)));
+        let (home, mut open) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Work { note: Some(error.to_string()), ..Work::default() },
+        };
+        let is_awaited = |run: &str| is_awaited(&home, run);
+        let end = news::at_turn_end(&self.jobs, &open.memory, &event.session, &is_awaited);
+        // A turn is lengthened for what still runs once, not again and again.
+        let (mut text, mut ids) = (end.failed.text, end.failed.ids);
+        if !again && !end.running.text.is_empty() {
+            text = [text, end.running.text].join("\n").trim().to_owned();
+            ids.extend(end.running.ids);
+        }
+        ids.iter().for_each(|id| open.memory.tell(id));
+        let answer = match (text.is_empty(), end.awaited.as_slice()) {
+            (false, _) => Some(Answer::GoOn(text)),
+            (true, []) => None,
+            (true, awaited) if !again => {
+                let names = awaited.join(", ");
+                Some(Answer::Notice(format!("Sentinel: {names} still runs; its end will be told.")))
+            }
+            (true, _) => None,
+        };
+        let memory = (!ids.is_empty()).then_some(open);
+        Work { answer, note: None, memory }
+    }
+
+    // ---- waiting -----------------------------------------------------------------------------
+
+    /// After a command that started jobs: waits for the first verdict that the agent has not read
+    /// itself; what to wake it with. To be called as a hook that runs beside the session.
+    #[must_use]
+    pub fn wait(&self) -> Option<String> {
+        let event = self
+            .host
+            .hear(&fence::read_stdin(EVENT, Instant::now() + SAID).ok()?, &variable)
+            .ok()?;
+        let What::After { command, output } = &event.what else { return None };
+        let home = Home::open(&self.registry).ok()?;
+        let reading = read(command).unwrap_or_default();
+        let started = self.started(&event, &reading, output);
+        if let Some(open) = self.remember(&event, &reading, output) {
+            let _ = open.save();
+        }
+        let mut waiting = Vec::new();
+        for job in started {
+            let lock = wait_lock(&home, &record(&job)?.run_id).ok().flatten();
+            waiting.extend(lock.map(|lock| (job, lock)));
+        }
+        let (first, _) = waiting.first()?;
+        let names =
+            waiting.iter().filter(|(job, _)| job.1 == first.1).map(|(job, _)| job.0.clone());
+        let config = Config {
+            mode: watch::Mode::Wait { any: true },
+            start_wait: APPEARS,
+            ..Config::new(&first.1, names)
+        };
+        let mut verdict: Option<Report> = None;
+        watch::watch(&config, &mut |news| {
+            if let News::Verdict(report) = news {
+                verdict = verdict.take().or_else(|| Some(report.clone()));
+            }
+        });
+        drop(waiting);
+        let report = verdict?;
+        let run = report.run_id.clone()?;
+        let mut open = patiently(|| memory::open(&home, &event.project).ok())?;
+        if open.memory.has_told(&run) {
+            return None;
+        }
+        open.memory.tell(&run);
+        let _ = open.save();
+        Some(format!("Sentinel: a job of this session has ended.\n{}", report.text()))
+    }
+}
+
+/// Other hooks have the memory for milliseconds.
+fn patiently<T>(mut get: impl FnMut() -> Option<T>) -> Option<T> {
+    (0..200).find_map(|_| get())
+}
+
+/// The record of a job's run, if there is one.
+fn record((name, dir): &(JobName, PathBuf)) -> Option<Heartbeat> {
+    let dir = MonitorDir::open(dir).ok()??;
+    claim::read_heartbeat(&dir, &JobFiles::new(dir.path(), name)).ok()?
+}
+
+fn wait_path(home: &Home, run: &str) -> PathBuf {
+    memory::place(home).join(format!("wait-{:08x}.lock", checksum(run.as_bytes())))
+}
+
+/// The right to wait for a run; `None`: another hook does.
+fn wait_lock(home: &Home, run: &str) -> Result<Option<Locked>, crate::os::dir::DirError> {
+    let dir = MonitorDir::create(&memory::place(home))?;
+    lock(&dir, &wait_path(home, run), Duration::ZERO)
+}
+
+/// Whether a hook waits for a run.
+fn is_awaited(home: &Home, run: &str) -> bool {
+    let dir = MonitorDir::open(&memory::place(home)).ok().flatten();
+    dir.is_some_and(|dir| is_locked(&dir, &wait_path(home, run)).unwrap_or(false))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
