@@ -66,4 +66,5 @@ pub mod run;
 pub mod watch;
 pub mod keep;
 pub mod hook;
+pub mod skill;
 pub mod cli;

@@ -154,6 +154,8 @@ mod tests {
             ("sentinel-run x -- bash -c 'make && rm -rf y'", false, Deny, "deny", "rm"),
             ("sentinel-run x -- timeout 5 rm y", false, Deny, "deny", "rm"),
             ("sentinel-keep register x 'rm y; true'", false, Deny, "deny", "rm"),
+            ("sentinel-watch --kill-cmd 'rm -rf y' x", false, Deny, "deny", "rm"),
+            ("sentinel-run --preflight='rm y' x -- make", false, Deny, "deny", "rm"),
             ("sentinel-run x -- git push", false, Deny, "ask", "push"),
             ("rm -rf y", false, Deny, "none", ""), // the host's own to judge
             ("echo 'unterminated &", false, Deny, "none", ""),

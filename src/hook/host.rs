@@ -102,8 +102,8 @@ impl Host {
     fn what(self, name: &str, value: &Value) -> What {
         let command = || command(value).unwrap_or_default();
         match (self, name) {
-            (Self::Claude | Self::Codex | Self::Gemini, "SessionStart") => What::SessionStart,
-            (Self::Cursor, "sessionStart") => What::SessionStart,
+            (Self::Claude | Self::Codex | Self::Gemini, "SessionStart")
+            | (Self::Cursor, "sessionStart") => What::SessionStart,
             (Self::Claude | Self::Codex, "UserPromptSubmit")
             | (Self::Gemini, "BeforeAgent")
             | (Self::Cursor, "beforeSubmitPrompt") => What::Prompt,
@@ -147,8 +147,8 @@ impl Host {
     pub fn say(self, event: &str, answer: &Answer) -> String {
         let value = match self {
             Self::Claude | Self::Codex => self.say_claude(event, answer),
-            Self::Gemini => Self::say_gemini(event, answer),
-            Self::Cursor => Self::say_cursor(event, answer),
+            Self::Gemini => Some(Self::say_gemini(event, answer)),
+            Self::Cursor => Some(Self::say_cursor(event, answer)),
         };
         value.map(|value| value.to_string()).unwrap_or_default()
     }
@@ -162,9 +162,8 @@ impl Host {
         let context = |text: &str| json!({"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}});
         Some(match answer {
             Answer::Nothing => return None,
-            Answer::Deny(why) => decided("deny", why),
             Answer::Ask(why) if self.can_ask() => decided("ask", why),
-            Answer::Ask(why) => decided("deny", why),
+            Answer::Deny(why) | Answer::Ask(why) => decided("deny", why),
             Answer::Warn(text) => {
                 let mut value = context(text);
                 value["systemMessage"] = json!(text);
@@ -178,8 +177,8 @@ impl Host {
         })
     }
 
-    fn say_gemini(event: &str, answer: &Answer) -> Option<Value> {
-        Some(match answer {
+    fn say_gemini(event: &str, answer: &Answer) -> Value {
+        match answer {
             Answer::Nothing => json!({}),
             Answer::Deny(why) | Answer::GoOn(why) => json!({"decision": "deny", "reason": why}),
             Answer::Ask(why) => json!({"decision": "ask", "reason": why, "systemMessage": why}),
@@ -187,21 +186,20 @@ impl Host {
             Answer::Tell(text) => {
                 json!({"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}})
             }
-        })
+        }
     }
 
-    fn say_cursor(event: &str, answer: &Answer) -> Option<Value> {
+    fn say_cursor(event: &str, answer: &Answer) -> Value {
         let permission = |how: &str, text: &str| {
             // The model was seen to read the first, the documentation says the second.
             json!({"permission": how, "user_message": text, "agent_message": text})
         };
-        Some(match (event, answer) {
+        match (event, answer) {
             ("preToolUse" | "beforeShellExecution" | "", Answer::Nothing) => {
                 json!({"permission": "allow"})
             }
-            (_, Answer::Deny(why)) => permission("deny", why),
-            // On preToolUse it is accepted and not enforced.
-            ("preToolUse", Answer::Ask(why)) => permission("deny", why),
+            // On preToolUse a question is accepted and not asked.
+            (_, Answer::Deny(why)) | ("preToolUse", Answer::Ask(why)) => permission("deny", why),
             (_, Answer::Ask(why)) => permission("ask", why),
             (_, Answer::Warn(text)) => permission("allow", text),
             ("beforeSubmitPrompt", Answer::Tell(text)) => {
@@ -211,7 +209,7 @@ impl Host {
             (_, Answer::Tell(text)) => json!({"additional_context": text}),
             (_, Answer::GoOn(text)) => json!({"followup_message": text}),
             (_, Answer::Nothing | Answer::Notice(_)) => json!({}),
-        })
+        }
     }
 
     /// What is printed when nothing is known, not even the event: nothing is kept from running.
@@ -223,15 +221,13 @@ impl Host {
 
 /// The command of a shell tool, where each host has it.
 fn command(value: &Value) -> Option<String> {
-    let is_shell = match value["tool_name"].as_str() {
-        None => true, // Cursor's shell events name no tool
-        Some("Bash" | "Monitor" | "Shell" | "run_shell_command" | "exec_command") => true,
-        Some(_) => false,
-    };
+    // Cursor's shell events name no tool.
+    let tool = value["tool_name"].as_str().unwrap_or("Shell");
+    let shells = ["Bash", "Monitor", "Shell", "run_shell_command", "exec_command"];
     let input = &value["tool_input"];
     let found = [&input["command"], &input["cmd"], &value["command"]];
     let found = found.into_iter().find_map(Value::as_str)?;
-    is_shell.then(|| found.to_owned())
+    shells.contains(&tool).then(|| found.to_owned())
 }
 
 /// What a command printed: a text, or an object with texts in it, by host and version.

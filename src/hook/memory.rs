@@ -70,6 +70,13 @@ impl Memory {
         self.told.iter().any(|told| told == id)
     }
 
+    /// Remembers that all of these were told.
+    pub fn tell_all(&mut self, ids: &[String]) {
+        for id in ids {
+            self.tell(id);
+        }
+    }
+
     /// Remembers that this was told.
     pub fn tell(&mut self, id: &str) {
         if !self.has_told(id) {

@@ -161,7 +161,7 @@ impl Hook<'_> {
             let at = before.filter(|_| !output.is_empty()).unwrap_or(at);
             open.memory.start(Started { session: event.session.clone(), dir, name, at });
         }
-        seen.iter().for_each(|run| open.memory.tell(run));
+        open.memory.tell_all(&seen);
         Some(open)
     }
 
@@ -217,7 +217,7 @@ impl Hook<'_> {
         };
         let now = SystemTime::now();
         let told = news::since_last_look(&home, &self.jobs, &open.memory, now);
-        told.ids.iter().for_each(|id| open.memory.tell(id));
+        open.memory.tell_all(&told.ids);
         open.memory.looked_at = now;
         let answer = (!told.text.is_empty()).then_some(Answer::Tell(told.text));
         Work { answer, note: None, memory: Some(open) }
@@ -233,12 +233,10 @@ impl Hook<'_> {
         let is_awaited = |run: &str| is_awaited(&home, run);
         let end = news::at_turn_end(&self.jobs, &open.memory, &event.session, &is_awaited);
         // A turn is lengthened for what still runs once, not again and again.
-        let (mut text, mut ids) = (end.failed.text, end.failed.ids);
-        if !again && !end.running.text.is_empty() {
-            text = [text, end.running.text].join("\n").trim().to_owned();
-            ids.extend(end.running.ids);
-        }
-        ids.iter().for_each(|id| open.memory.tell(id));
+        let running = if again { news::Told::default() } else { end.running };
+        let text = [end.failed.text, running.text].join("\n").trim().to_owned();
+        let ids = [end.failed.ids, running.ids].concat();
+        open.memory.tell_all(&ids);
         let answer = match (text.is_empty(), end.awaited.as_slice()) {
             (false, _) => Some(Answer::GoOn(text)),
             (true, []) => None,

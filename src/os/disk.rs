@@ -111,6 +111,26 @@ fn write_out(file: &File) {
 /// # Errors
 /// If it cannot be written, or is no regular file; what was in place stays.
 pub fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, 0o644, |_| Ok(()))
+}
+
+/// The same for a file of the user's own, which keeps the mode it has; a link stays one. The content
+/// survives a power cut: an empty one in its place would be a loss.
+///
+/// # Errors
+/// As [`publish`].
+pub fn rewrite(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).map_or(mode, |meta| meta.permissions().mode() & 0o7777);
+    put(path, bytes, mode, File::sync_all)
+}
+
+fn put(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    settle: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -125,10 +145,11 @@ pub fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_file_name(temporary);
     let _ = std::fs::remove_file(&temporary);
     let mut how = std::fs::OpenOptions::new();
-    let file = how.write(true).create_new(true).mode(0o644).open(&temporary)?;
+    let file = how.write(true).create_new(true).mode(mode).open(&temporary)?;
     let written = file
         .write_all_at(bytes, 0)
-        .and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(0o644)))
+        .and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(mode)))
+        .and_then(|()| settle(&file))
         .and_then(|()| std::fs::rename(&temporary, &path));
     if written.is_err() {
         let _ = std::fs::remove_file(&temporary);

@@ -141,7 +141,7 @@ fn unpack(bytes: &[u8]) -> Option<Answer> {
 pub fn read_stdin(most: usize, by: Instant) -> io::Result<Vec<u8>> {
     let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut bytes = Vec::new();
-    let mut chunk = [0; 64 << 10];
+    let mut chunk = [0; 16 << 10];
     while bytes.len() < most && is_ready(stdin.as_fd(), by)? {
         match stdin.read(&mut chunk) {
             Ok(0) => break,

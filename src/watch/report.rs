@@ -20,8 +20,24 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-/// A value of the text form is cut here, characters; the JSON form has all of it.
-const TEXT: usize = 2000;
+/// In the text form values are cut, characters; the JSON form has all of them. A reader who pays by the
+/// token and asks every nine minutes reads of an hour's job 1.5 KB at most until its success, and 4 KB
+/// until its failure.
+const PROGRESS: usize = 60;
+/// The same: what a quiet job awaits.
+const AWAITED: usize = 80;
+/// The same: what the probes of a running job fail with.
+const TROUBLE: usize = 80;
+/// The same: why it ended.
+const REASON: usize = 300;
+/// The same: what was known of a tree that was ended.
+const DIAGNOSIS: usize = 600;
+/// The same: what the command left.
+const OUTPUT: usize = 1000;
+/// A whole report of a job that did not succeed, bytes: of the log, what there is room for.
+const WHOLE: usize = 2560;
+/// But so much of the log, bytes.
+const LEAST_TAIL: usize = 1024;
 /// The lines of a running job's log are counted up to this size, bytes.
 const COUNTED_RUNNING: u64 = 16 << 20;
 
@@ -297,13 +313,26 @@ impl Report {
         }
     }
 
+    /// The last lines of the log that so many bytes have room for, at least one.
+    fn newest(&self, room: usize) -> &[String] {
+        let mut left = room;
+        let fits = self.tail.iter().rev().take_while(|line| {
+            let fits = line.len() + 5 <= left;
+            left = left.saturating_sub(line.len() + 5);
+            fits
+        });
+        let count = fits.count().max(1).min(self.tail.len());
+        &self.tail[self.tail.len() - count..]
+    }
+
     fn running(&self) -> String {
         let mut parts = Vec::new();
         let span = |s: Option<f64>| s.and_then(seconds);
         if let Some(elapsed) = span(self.elapsed_s) {
             parts.push(format!("for {}", human(elapsed)));
         }
-        parts.extend(self.progress.clone());
+        let short = |value: &String, most: usize| text::cut(&text::one_line(value), most);
+        parts.extend(self.progress.as_ref().map(|progress| short(progress, PROGRESS)));
         if let (Some(pace), Some(text)) = (&self.pace, &self.progress) {
             parts.extend(pace::words(pace, text));
         }
@@ -311,7 +340,7 @@ impl Report {
             parts.push(format!("quiet for {}", human(quiet)));
         }
         parts.extend(self.busy.clone());
-        parts.extend(self.awaits.clone());
+        parts.extend(self.awaits.as_ref().map(|awaits| short(awaits, AWAITED)));
         parts.extend(self.diagnosis.as_ref().map(|_| "stuck".to_owned()));
         parts.join(", ")
     }
@@ -320,16 +349,16 @@ impl Report {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = self.headline();
-        let mut add = |label: &str, value: &str| {
-            let value = text::cut(&text::one_line(value), TEXT);
+        let mut add = |label: &str, value: &str, most: usize| {
+            let value = text::cut(&text::one_line(value), most);
             let _ = write!(text, "\n{label}: {value}");
         };
         if self.verdict == Verdict::Success {
             if let Some(reason) = self.reason.as_ref().filter(|reason| *reason != "exit code 0") {
-                add("reason", reason.trim_start_matches("exit code 0; "));
+                add("reason", reason.trim_start_matches("exit code 0; "), REASON);
             }
             if let Some(output) = &self.output {
-                add("output", &output.to_string());
+                add("output", &output.to_string(), OUTPUT);
             }
             return text;
         }
@@ -339,10 +368,11 @@ impl Report {
             self.signal.as_ref().map(|signal| format!("killed by {signal}")),
         ];
         if let Some(reason) = self.reason.as_ref().filter(|r| !said.contains(&Some((*r).clone()))) {
-            add("reason", reason);
+            let runs = self.verdict == Verdict::Running;
+            add("reason", reason, if runs { TROUBLE } else { REASON });
         }
         if let Some(diagnosis) = &self.diagnosis {
-            add("diagnosis", diagnosis);
+            add("diagnosis", diagnosis, DIAGNOSIS);
         }
         if self.verdict != Verdict::Missing
             && let Some(circuit) = self.circuit.as_ref().filter(|circuit| circuit.open)
@@ -354,13 +384,14 @@ impl Report {
                     "{key} is open after {} failures in a row: stop retrying",
                     circuit.failures
                 ),
+                REASON,
             );
         }
         if self.verdict == Verdict::Running && self.tail.is_empty() {
             return text;
         }
         if let Some(output) = &self.output {
-            add("output", &output.to_string());
+            add("output", &output.to_string(), OUTPUT);
         }
         if let Some(log) = &self.log {
             let lines = match log.lines {
@@ -368,9 +399,9 @@ impl Report {
                 Some(1) => " (1 line)".to_owned(),
                 Some(lines) => format!(" ({lines} lines)"),
             };
-            add("log", &format!("{}{lines}", log.path));
+            add("log", &format!("{}{lines}", log.path), usize::MAX);
         }
-        for line in &self.tail {
+        for line in self.newest(WHOLE.saturating_sub(text.len()).max(LEAST_TAIL)) {
             text += "\n    ";
             text += line;
         }

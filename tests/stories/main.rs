@@ -9,6 +9,7 @@
 mod scene;
 
 mod adopted;
+mod agent;
 mod any_bytes;
 mod as_pid_one;
 mod circuit;
@@ -55,6 +56,8 @@ mod probes;
 mod real_probes;
 mod rough_callers;
 mod servers;
+mod skill_install;
 mod strangers;
 mod stuck;
+mod tokens;
 mod watching;

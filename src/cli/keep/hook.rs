@@ -45,10 +45,20 @@ pub enum HostName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModeName {
+pub enum ModeName {
     Deny,
     Ask,
     Warn,
+}
+
+impl std::fmt::Display for ModeName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Deny => "deny",
+            Self::Ask => "ask",
+            Self::Warn => "warn",
+        })
+    }
 }
 
 impl From<HostName> for Host {
@@ -112,19 +122,14 @@ fn about(call: &Call, cwd: &Path) -> Vec<(JobName, PathBuf)> {
     // What is only known when it runs is no name, and no value of an option that matters here.
     let words: Vec<String> =
         call.words.iter().map(|word| word.clone().unwrap_or_else(|| "?".to_owned())).collect();
-    let (names, dir) = match call.program() {
-        "sentinel-run" => match wrap::Args::try_parse_from(&words).ok().and_then(|args| args.job())
-        {
-            Some((name, dir)) => (vec![name], dir),
-            None => return Vec::new(),
-        },
-        "sentinel-watch" => {
-            match watch::Args::try_parse_from(&words).ok().and_then(|args| args.jobs()) {
-                Some(jobs) => jobs,
-                None => return Vec::new(),
-            }
-        }
-        _ => return Vec::new(),
+    let found = match call.program() {
+        "sentinel-run" => wrap::Args::try_parse_from(&words)
+            .ok()
+            .and_then(wrap::Args::job)
+            .map(|(name, dir)| (vec![name], dir)),
+        "sentinel-watch" => watch::Args::try_parse_from(&words).ok().and_then(watch::Args::jobs),
+        _ => None,
     };
+    let (names, dir) = found.unwrap_or_default();
     names.into_iter().map(|name| (name, cwd.join(&dir))).collect()
 }

@@ -13,6 +13,7 @@ mod completions;
 mod alerts;
 mod follow;
 mod hook;
+mod skill;
 
 use super::{explain, values};
 use crate::keep::alerts::Settings;
@@ -134,6 +135,9 @@ enum Command {
     /// Print a process in the form of another keeper
     #[command(subcommand)]
     Export(export::Export),
+    /// The skill, the subagent and the hooks for AI agents' hosts
+    #[command(subcommand)]
+    Skill(skill::Skill),
     /// Alerts that nobody has taken, the oldest first
     Alerts {
         /// Take them: printed, they are removed, alert.flag and alert.txt, too
@@ -165,6 +169,7 @@ impl Command {
                 false
             }
             Self::Alerts { take } => *take,
+            Self::Skill(skill) => skill.acts(),
             _ => true,
         }
     }
@@ -287,6 +292,7 @@ pub fn main() -> ExitCode {
             Ok(never) => match never {},
             Err(error) => Err(error),
         },
+        Command::Skill(skill) => skill.run(&context),
         Command::Alerts { take } => alerts::run(&context, take),
         Command::Events { extent } => follow::events(&context.home, extent),
         Command::Logs { name, extent } => follow::logs(&context, &name, extent),

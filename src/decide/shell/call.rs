@@ -162,7 +162,7 @@ fn tmux(words: &[Option<String>], offset: usize) -> Option<Terminal> {
         detached |= letters.contains('d');
         at += 1;
         match letters.chars().last() {
-            Some('s') => terminal.name = words.get(at)?.clone(),
+            Some('s') => terminal.name.clone_from(words.get(at)?),
             Some('c') => terminal.dir = Some(offset + at),
             Some('n' | 'x' | 'y' | 't' | 'e' | 'F') => {}
             _ => continue,

@@ -45,7 +45,7 @@ impl Text {
         inside.sort_by_key(|edit| (edit.from, std::cmp::Reverse(edit.to)));
         let mut new = String::new();
         let mut at = from;
-        for edit in inside.into_iter() {
+        for edit in inside {
             if edit.from < at {
                 continue;
             }

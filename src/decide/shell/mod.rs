@@ -12,6 +12,7 @@ mod edit;
 mod managed;
 mod events;
 mod call;
+mod list;
 mod walk;
 
 pub use walk::{read, read_background};

@@ -55,8 +55,8 @@ pub fn script(word: &Node) -> Option<(String, Quoting)> {
                 text.extend(chars.next());
             }
             '\\' if matches!(chars.peek(), Some('"' | '\\')) => text.extend(chars.next()),
-            '`' => return None,
-            '"' => return None, // it is made of several pieces
+            // A command, or several pieces.
+            '`' | '"' => return None,
             c => text.push(c),
         }
     }

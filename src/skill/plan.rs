@@ -1,0 +1,241 @@
+//! What an installation, or its undo, changes: first as a plan, which may be shown, then done.
+//!
+//! The record is written before the files: whoever is killed in between has recorded an installation
+//! that can be undone, and made none that cannot.
+
+use super::content::{SKILL, monitor};
+use super::entries::{besides, entries};
+use super::place::Places;
+use super::record::{Open, Record, Written};
+use super::settings::{self, Wanted};
+use crate::hook::host::Host;
+use crate::keep::KeepError;
+use crate::os::dir::read_all;
+use crate::os::disk::rewrite;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// No settings file is larger, bytes.
+const MOST: u64 = 16 << 20;
+
+/// What is done with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The file.
+    pub path: PathBuf,
+    /// What is there; none: nothing.
+    pub old: Option<String>,
+    /// What will be there.
+    pub new: Option<String>,
+    /// Why it is left alone although it is not as wanted.
+    pub kept: Option<String>,
+}
+
+impl Change {
+    /// One word for it.
+    #[must_use]
+    pub fn did(&self) -> &'static str {
+        match (&self.old, &self.new) {
+            _ if self.kept.is_some() => "kept",
+            (old, new) if old == new => "unchanged",
+            (None, _) => "created",
+            (_, None) => "removed",
+            _ => "changed",
+        }
+    }
+
+    /// What is different, in the form of `diff -u`.
+    #[must_use]
+    pub fn difference(&self) -> String {
+        let [old, new] = [&self.old, &self.new].map(|text| text.as_deref().unwrap_or_default());
+        let diff = similar::TextDiff::from_lines(old, new);
+        let name = |side: &Option<String>| match side {
+            Some(_) => self.path.display().to_string(),
+            None => "/dev/null".to_owned(),
+        };
+        diff.unified_diff().header(&name(&self.old), &name(&self.new)).to_string()
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The host.
+    pub host: Host,
+    /// Where things go.
+    pub places: Places,
+    /// What precedes `--host`, as a shell reads it.
+    pub command: String,
+    /// Files that were changed since are replaced.
+    pub force: bool,
+}
+
+fn fail(what: &str, path: &Path, source: io::Error) -> KeepError {
+    KeepError::System { what: format!("{what} {}", path.display()), source }
+}
+
+/// The text of a file; none if there is no such file.
+fn text(path: &Path) -> Result<Option<String>, KeepError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fail("read", path, error)),
+    };
+    let is_file = file.metadata().map_err(|error| fail("read", path, error))?.is_file();
+    if !is_file {
+        let what = format!("{} is no regular file; move it away", path.display());
+        return Err(KeepError::Usage(what));
+    }
+    let bytes = read_all(file, MOST).map_err(|error| fail("read", path, error))?;
+    let text = String::from_utf8(bytes);
+    text.map(Some).map_err(|_| KeepError::Usage(format!("{} is no UTF-8", path.display())))
+}
+
+/// What an installation changes.
+///
+/// # Errors
+/// If something that is there cannot be read, or a settings file not be understood.
+pub fn install(order: &Order, record: &Record) -> Result<Vec<Change>, KeepError> {
+    let mut changes = Vec::new();
+    let (name, agent) = monitor(order.host);
+    let files = SKILL.map(|(path, content)| (order.places.skill.join(path), content.to_owned()));
+    for (path, content) in files.into_iter().chain([(order.places.agents.join(name), agent)]) {
+        let old = text(&path)?;
+        let known = record.files.get(&path);
+        let is_ours = old.is_none()
+            || old.as_ref() == Some(&content)
+            || known.is_some_and(|known| old.as_ref() == Some(&known.after));
+        changes.push(if is_ours || order.force {
+            Change { path, old, new: Some(content), kept: None }
+        } else {
+            let why = "it was changed, or is somebody else's; --force replaces it".to_owned();
+            Change { path, new: old.clone(), old, kept: Some(why) }
+        });
+    }
+    let wanted =
+        Wanted { hooks: entries(order.host, &order.command), besides: besides(order.host) };
+    let path = order.places.settings.clone();
+    let old = text(&path)?;
+    let new = settings::with(old.as_deref().unwrap_or_default(), &wanted)
+        .map_err(|error| KeepError::Usage(format!("{}: {error}", path.display())))?;
+    changes.push(Change { path, old, new: Some(new), kept: None });
+    Ok(changes)
+}
+
+/// What an undo changes.
+///
+/// # Errors
+/// As [`install`].
+pub fn uninstall(order: &Order, record: &Record) -> Result<Vec<Change>, KeepError> {
+    let places = &order.places;
+    let (name, agent) = monitor(order.host);
+    let mut files: Vec<(PathBuf, String)> =
+        SKILL.map(|(path, text)| (places.skill.join(path), text.to_owned())).into();
+    files.push((places.agents.join(name), agent));
+    // Files of an earlier version are known by the record alone.
+    for (path, written) in &record.files {
+        if path.starts_with(&places.skill) && !files.iter().any(|(known, _)| known == path) {
+            files.push((path.clone(), written.after.clone()));
+        }
+    }
+    let mut changes = Vec::new();
+    for (path, content) in files {
+        let Some(old) = text(&path)? else { continue };
+        let known = record.files.get(&path);
+        let after = known.map_or(&content, |known| &known.after);
+        let before = known.and_then(|known| known.before.clone());
+        changes.push(if old == *after || order.force {
+            Change { path, old: Some(old), new: before, kept: None }
+        } else {
+            let why = "it was changed since; --force removes it".to_owned();
+            Change { path, new: Some(old.clone()), old: Some(old), kept: Some(why) }
+        });
+    }
+    let path = places.settings.clone();
+    if let Some(old) = text(&path)? {
+        let new = match record.files.get(&path) {
+            Some(known) if known.after == old => known.before.clone(),
+            _ => Some(
+                settings::without(&old)
+                    .map_err(|error| KeepError::Usage(format!("{}: {error}", path.display())))?,
+            ),
+        };
+        changes.push(Change { path, old: Some(old), new, kept: None });
+    }
+    Ok(changes)
+}
+
+/// Does what an installation changes.
+///
+/// # Errors
+/// If something cannot be written; what was done until then is recorded.
+pub fn do_install(changes: &[Change], open: &mut Open) -> Result<(), KeepError> {
+    for change in changes.iter().filter(|change| change.kept.is_none()) {
+        let Some(new) = &change.new else { continue };
+        let record = &mut open.record;
+        let known = record.files.get(&change.path);
+        let before = match known {
+            // Untouched since: what was there before us is still what it was.
+            Some(known) if change.old.as_ref() == Some(&known.after) => known.before.clone(),
+            // It has our content without our doing: a copy of the repository, a colleague's.
+            None if change.old.as_ref() == Some(new) => continue,
+            _ => match &change.old {
+                Some(old) if is_settings(&change.path) => {
+                    Some(settings::without(old).unwrap_or_else(|_| old.clone()))
+                }
+                old => old.clone(),
+            },
+        };
+        record.files.insert(change.path.clone(), Written { before, after: new.clone() });
+        let missing = missing_parents(&change.path);
+        let fresh = missing.iter().filter(|dir| !record.made.contains(dir)).cloned();
+        let fresh: Vec<PathBuf> = fresh.collect();
+        record.made.extend(fresh);
+        open.save()?;
+        if let Some(parent) = change.path.parent() {
+            fs::create_dir_all(parent).map_err(|error| fail("make", parent, error))?;
+        }
+        if change.old.as_ref() != Some(new) {
+            let written = rewrite(&change.path, new.as_bytes(), 0o644);
+            written.map_err(|error| fail("write", &change.path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Does what an undo changes.
+///
+/// # Errors
+/// If something cannot be written or removed; what was done until then is recorded.
+pub fn do_uninstall(changes: &[Change], open: &mut Open) -> Result<(), KeepError> {
+    for change in changes.iter().filter(|change| change.kept.is_none()) {
+        let path = &change.path;
+        match &change.new {
+            None => fs::remove_file(path).map_err(|error| fail("remove", path, error))?,
+            Some(new) if change.old.as_ref() != Some(new) => {
+                rewrite(path, new.as_bytes(), 0o644).map_err(|error| fail("write", path, error))?;
+            }
+            Some(_) => {}
+        }
+        open.record.files.remove(path);
+        open.save()?;
+    }
+    // The deepest first; one that has something else in it by now stays.
+    open.record.made.sort();
+    while let Some(at) =
+        open.record.made.iter().rposition(|dir| fs::remove_dir(dir).is_ok() || !dir.exists())
+    {
+        open.record.made.remove(at);
+    }
+    open.save()
+}
+
+fn is_settings(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "json")
+}
+
+/// The directories above a file that are not there yet.
+fn missing_parents(path: &Path) -> Vec<PathBuf> {
+    path.ancestors().skip(1).take_while(|dir| !dir.exists()).map(Path::to_owned).collect()
+}
