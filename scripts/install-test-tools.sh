@@ -53,6 +53,7 @@ tools=(
 )
 # library file:package
 libraries=(
+    /usr/lib/python3*/ensurepip:python3-venv
     /usr/include/stdlib.h:libc6-dev
     /usr/share/perl/5*/Thread/Queue.pm:perl
 )
@@ -102,6 +103,19 @@ if ((${#absent[@]})); then
     fi
     "${as_root[@]}" rm -f "${made[@]}"
     search_path
+fi
+
+# The checkers of Agent Skills, from PyPI, apart from all other Python here.
+venv=/usr/local/lib/sentinel-test-tools
+if ! command -v agentskills >/dev/null || ! command -v skillsaw >/dev/null; then
+    as_root=()
+    if ((EUID != 0)); then as_root=(sudo -n); fi
+    echo "installing: skills-ref skillsaw"
+    "${as_root[@]}" python3 -m venv --clear "$venv"
+    "${as_root[@]}" "$venv/bin/pip" install --quiet --disable-pip-version-check skills-ref==0.1.1 skillsaw==0.22.0
+    for program in agentskills skillsaw; do
+        "${as_root[@]}" ln -sf "$venv/bin/$program" "/usr/local/bin/$program"
+    done
 fi
 
 # Of Prometheus the checker of its formats alone: no server, and nothing that comes up as a service.
@@ -183,6 +197,7 @@ try tclsh tclsh /dev/null
 try zsh zsh -f -c :
 try fish fish --no-config -c true
 try promtool promtool --version
+try "agentskills, skillsaw" sh -c 'agentskills --help && skillsaw --version'
 try node node -e 0
 try javac javac -version
 try make make --version

@@ -19,6 +19,8 @@
 //!                        decide(end, policy, past, jitter)
 //!                                                 ▼
 //!          Action: Done · Leave · Restart{after} · GiveUp ─▶ ledger, alert ─▶ start    (keep)
+//!
+//! a host's event ─▶ Event ─▶ gate(command) · news(alerts, ended jobs) ─▶ Answer         (hook)
 //! ```
 //!
 //! Layers, lowest first; a module uses only modules of lower layers, or ones declared above it in
@@ -27,11 +29,13 @@
 //! | layer | holds |
 //! |---|---|
 //! | [`protocol`] | job names, paths, the records in the files, outcomes, history; the registry, ledgers, alerts, events |
-//! | [`decide`] | pure functions: the verdict tree, silence, the stuck rule over a snapshot of the tree, the circuit, what a probe's answers are worth, prompts, pace, restarts, which alerts are kept back |
+//! | [`decide`] | pure functions: the verdict tree, silence, the stuck rule over a snapshot of the tree, the circuit, what a probe's answers are worth, prompts, pace, restarts, which alerts are kept back; what a shell command would leave behind |
 //! | [`os`] | the world as small verbs: claim a job, spawn, signals, the tree, a snapshot of what it waits for, ending it |
 //! | [`run`] | `sentinel-run`: one loop, wait, decide, act |
 //! | [`watch`] | `sentinel-watch`: one loop, observe, judge, end |
 //! | [`keep`] | `sentinel-keep`: under the lock of one process look, decide, write the ledger, act; whoever looks next goes on |
+//! | [`hook`] | `sentinel-keep hook`: what a host of AI agents is answered; behind a fence, and it never breaks its host |
+//! | [`skill`] | `sentinel-keep skill`: the skill, the subagent and the hooks, put where hosts look, and taken away again |
 //! | [`cli`] | what was typed, lowered into what is meant; reports; exit codes |
 //!
 //! What holds everywhere: nothing in `os` decides; nothing in `decide` reads a clock, a file or a

@@ -57,6 +57,7 @@ mod real_probes;
 mod rough_callers;
 mod servers;
 mod skill_install;
+mod skill_valid;
 mod strangers;
 mod stuck;
 mod tokens;
