@@ -248,7 +248,11 @@ fn gather(value: &Value, text: &mut String) {
                 _ => *text += &(packed.clone() + "\n"),
             }
         }
-        Value::String(plain) => *text += &(plain.clone() + "\n"),
+        // Gemini CLI puts a word before the first line.
+        Value::String(plain) => {
+            *text += plain.strip_prefix("Output: ").unwrap_or(plain);
+            text.push('\n');
+        }
         Value::Object(fields) => {
             for key in ["stdout", "stderr", "output", "llmContent"] {
                 fields.get(key).into_iter().for_each(|field| gather(field, text));

@@ -187,23 +187,12 @@ impl Hook<'_> {
         found
     }
 
-    /// The runs whose end is in what a watcher printed.
+    /// The runs whose end the agent has read in what a watcher, or a wrapper in the foreground, printed.
     fn seen(&self, event: &Event, reading: &Reading, output: &str) -> Vec<String> {
-        let over = |name: &JobName| {
-            let verdicts = ["success", "failed", "hung", "timeout"];
-            output.lines().any(|line| {
-                verdicts.iter().any(|verdict| {
-                    line.strip_prefix(verdict).is_some_and(|rest| {
-                        rest.strip_prefix("  ").and_then(|rest| rest.split("  ").next())
-                            == Some(name.as_str())
-                    }) || line.starts_with(&format!("{{\"verdict\":\"{verdict}\""))
-                        && line.contains(&format!("\"name\":\"{name}\""))
-                })
-            })
-        };
-        let watches = reading.ours.iter().filter(|call| call.program() == "sentinel-watch");
-        let jobs = watches.flat_map(|call| (self.about)(call, &event.cwd));
-        jobs.filter(|(name, _)| over(name)).filter_map(|job| Some(record(&job)?.run_id)).collect()
+        let ours = reading.ours.iter().filter(|call| call.program() != "sentinel-keep");
+        let jobs = ours.flat_map(|call| (self.about)(call, &event.cwd));
+        let seen = jobs.filter(|(name, _)| output.lines().any(|line| tells_end(line, name)));
+        seen.filter_map(|job| Some(record(&job)?.run_id)).collect()
     }
 
     fn news(&self, event: &Event) -> Work {
@@ -299,6 +288,22 @@ impl Hook<'_> {
     }
 }
 
+/// Whether a line is a verdict on a job, or the closing line of its wrapper.
+fn tells_end(line: &str, name: &JobName) -> bool {
+    let of_watcher = ["success", "failed", "hung", "timeout"].iter().any(|verdict| {
+        line.starts_with(&format!("{verdict}  {name}  "))
+            || (line.starts_with(&format!("{{\"verdict\":\"{verdict}\""))
+                && line.contains(&format!("\"name\":\"{name}\"")))
+    });
+    let outcomes = ["success", "failed", "hung", "timeout", "stopped"];
+    let of_wrapper = || {
+        line.strip_prefix("sentinel-run: ")
+            .and_then(|rest| rest.strip_prefix(name.as_str())?.strip_prefix(' ')?.split(':').next())
+            .is_some_and(|word| outcomes.contains(&word))
+    };
+    of_watcher || of_wrapper()
+}
+
 /// Other hooks have the memory for milliseconds.
 fn patiently<T>(mut get: impl FnMut() -> Option<T>) -> Option<T> {
     (0..200).find_map(|_| get())
@@ -328,4 +333,27 @@ fn is_awaited(home: &Home, run: &str) -> bool {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_that_an_agent_has_read() {
+        let name: JobName = "build".parse().unwrap();
+        for (line, expected) in [
+            ("failed  build  exit code 3 after 1s", true),
+            ("success  build  after 3s", true),
+            ("running  build  for 3s", false),
+            ("failed  build-2  exit code 3 after 1s", false),
+            ("{\"verdict\":\"hung\",\"exit\":3,\"name\":\"build\"}", true),
+            ("{\"verdict\":\"running\",\"exit\":5,\"name\":\"build\"}", false),
+            ("sentinel-run: build failed: exit code 3 after 1s", true),
+            ("sentinel-run: build-2 failed: exit code 3 after 1s", false),
+            ("sentinel-run: build is already running", false),
+        ] {
+            assert_eq!(tells_end(line, &name), expected, "{line}");
+        }
+    }
 }

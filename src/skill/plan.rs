@@ -30,6 +30,8 @@ pub struct Change {
     pub new: Option<String>,
     /// Why it is left alone although it is not as wanted.
     pub kept: Option<String>,
+    /// It is the user's, and merged into.
+    pub merged: bool,
 }
 
 impl Change {
@@ -107,10 +109,10 @@ pub fn install(order: &Order, record: &Record) -> Result<Vec<Change>, KeepError>
             || old.as_ref() == Some(&content)
             || known.is_some_and(|known| old.as_ref() == Some(&known.after));
         changes.push(if is_ours || order.force {
-            Change { path, old, new: Some(content), kept: None }
+            Change { path, old, new: Some(content), kept: None, merged: false }
         } else {
             let why = "it was changed, or is somebody else's; --force replaces it".to_owned();
-            Change { path, new: old.clone(), old, kept: Some(why) }
+            Change { path, new: old.clone(), old, kept: Some(why), merged: false }
         });
     }
     let wanted =
@@ -119,7 +121,7 @@ pub fn install(order: &Order, record: &Record) -> Result<Vec<Change>, KeepError>
     let old = text(&path)?;
     let new = settings::with(old.as_deref().unwrap_or_default(), &wanted)
         .map_err(|error| KeepError::Usage(format!("{}: {error}", path.display())))?;
-    changes.push(Change { path, old, new: Some(new), kept: None });
+    changes.push(Change { path, old, new: Some(new), kept: None, merged: true });
     Ok(changes)
 }
 
@@ -146,10 +148,10 @@ pub fn uninstall(order: &Order, record: &Record) -> Result<Vec<Change>, KeepErro
         let after = known.map_or(&content, |known| &known.after);
         let before = known.and_then(|known| known.before.clone());
         changes.push(if old == *after || order.force {
-            Change { path, old: Some(old), new: before, kept: None }
+            Change { path, old: Some(old), new: before, kept: None, merged: false }
         } else {
             let why = "it was changed since; --force removes it".to_owned();
-            Change { path, new: Some(old.clone()), old: Some(old), kept: Some(why) }
+            Change { path, new: Some(old.clone()), old: Some(old), kept: Some(why), merged: false }
         });
     }
     let path = places.settings.clone();
@@ -161,7 +163,7 @@ pub fn uninstall(order: &Order, record: &Record) -> Result<Vec<Change>, KeepErro
                     .map_err(|error| KeepError::Usage(format!("{}: {error}", path.display())))?,
             ),
         };
-        changes.push(Change { path, old: Some(old), new, kept: None });
+        changes.push(Change { path, old: Some(old), new, kept: None, merged: true });
     }
     Ok(changes)
 }
@@ -181,7 +183,7 @@ pub fn do_install(changes: &[Change], open: &mut Open) -> Result<(), KeepError> 
             // It has our content without our doing: a copy of the repository, a colleague's.
             None if change.old.as_ref() == Some(new) => continue,
             _ => match &change.old {
-                Some(old) if is_settings(&change.path) => {
+                Some(old) if change.merged => {
                     Some(settings::without(old).unwrap_or_else(|_| old.clone()))
                 }
                 old => old.clone(),
@@ -231,11 +233,52 @@ pub fn do_uninstall(changes: &[Change], open: &mut Open) -> Result<(), KeepError
     open.save()
 }
 
-fn is_settings(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "json")
-}
-
 /// The directories above a file that are not there yet.
 fn missing_parents(path: &Path) -> Vec<PathBuf> {
     path.ancestors().skip(1).take_while(|dir| !dir.exists()).map(Path::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::{Scope, places};
+    use super::super::record;
+    use super::super::settings::tests::settings;
+    use super::*;
+    use crate::keep::home::Home;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        /// Whatever the settings were: there and back, once or twice, and every byte is as it was.
+        #[test]
+        fn an_undo_restores_the_bytes(
+            text in prop::option::of(settings()),
+            host in prop::sample::select(Host::ALL.to_vec()),
+            again in any::<bool>(),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let home = Home::make(&dir.path().join("state/registry.json")).unwrap();
+            let project = dir.path().join("project");
+            let places = places(host, &Scope::Project(project.clone()), &|_| None).unwrap();
+            let settings = places.settings.clone();
+            if let Some(text) = &text {
+                fs::create_dir_all(settings.parent().unwrap()).unwrap();
+                fs::write(&settings, text).unwrap();
+            }
+            let order = |command: &str| Order {
+                host, places: places.clone(), command: command.to_owned(), force: false,
+            };
+            let mut open = record::open(&home).unwrap();
+            for command in ["sentinel-keep hook", "/opt/sentinel-keep hook --mode warn"].iter().take(1 + usize::from(again)) {
+                let changes = install(&order(command), &open.record).unwrap();
+                do_install(&changes, &mut open).unwrap();
+                prop_assert!(fs::read_to_string(&settings).unwrap().contains(command));
+            }
+            let changes = uninstall(&order(""), &open.record).unwrap();
+            do_uninstall(&changes, &mut open).unwrap();
+            prop_assert_eq!(fs::read_to_string(&settings).ok(), text.clone());
+            prop_assert!(open.record.files.is_empty() && open.record.made.is_empty());
+            prop_assert_eq!(project.exists(), text.is_some(), "directories that were made are gone");
+        }
+    }
 }

@@ -248,7 +248,7 @@ fn input(value: &Value) -> CstInputValue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::entries::{besides, entries};
     use super::*;
     use crate::hook::host::Host;
@@ -310,7 +310,7 @@ mod tests {
     }
 
     /// Settings as people have them: other keys, hooks of others, comments, any layout.
-    fn settings() -> impl Strategy<Value = String> {
+    pub(in super::super) fn settings() -> impl Strategy<Value = String> {
         let other = "(\"[a-z]{1,6}\": (1|true|null|\"[a-z ]{0,8}\"|\\{\\}|\\[1, 2\\]))";
         let hook = "\\{ ?\"matcher\": \"[A-Z][a-z]{2,5}\", \"hooks\": \\[\\{\"type\": \"command\", \"command\": \"[a-z]{1,8}\"\\}\\] ?\\}";
         let events = prop::collection::btree_map(
