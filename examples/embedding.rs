@@ -1,8 +1,8 @@
 //! Watch a job from a Rust program, without running `sentinel-watch`.
 //!
 //! ```sh
-//! sentinel-run --dir /tmp/jobs --detach nap -- sleep 3
-//! cargo run --example embedding -- /tmp/jobs nap
+//! sentinel-run --dir ~/jobs --detach nap -- sleep 3
+//! cargo run --example embedding -- ~/jobs nap
 //! ```
 //!
 //! What is judged is also done: a hung or overdue job is ended, and its outcome recorded. Set

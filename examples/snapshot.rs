@@ -1,7 +1,7 @@
 //! What the stuck rule sees of a running tree, as JSON, and what it says of it.
 //!
 //! ```sh
-//! cargo run --example snapshot -- PID
+//! cargo run --example snapshot -- $$
 //! ```
 //!
 //! To be run by whoever may trace the process: root, or an ancestor of it.

@@ -25,6 +25,8 @@ tools=(
     initdb:postgresql
     nginx:nginx-light
     setpriv:util-linux
+    flock:util-linux
+    ip:iproute2
     curl:curl
     # The corpus: its languages, and what its cases call.
     cc:gcc

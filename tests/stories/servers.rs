@@ -92,6 +92,11 @@ pub struct Postgres {
 impl Postgres {
     /// Says so and starts none where there is no such server.
     pub fn start(story: &str) -> Option<Self> {
+        Self::start_at(story, free_address())
+    }
+
+    /// The same, at this address.
+    pub fn start_at(story: &str, address: SocketAddrV4) -> Option<Self> {
         let Some(programs) = postgres_programs().filter(|_| has("psql")) else {
             skip(story, "no PostgreSQL");
             return None;
@@ -114,7 +119,6 @@ impl Postgres {
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
 
-        let address = free_address();
         let mut postgres = not_root(&programs.join("postgres"));
         postgres.arg("-D").arg(&data).arg("-k").arg(home.path()).args(["-F", "-h"]);
         postgres.args([address.ip().to_string(), "-p".to_owned(), address.port().to_string()]);
