@@ -152,6 +152,8 @@ fn wait_for_others(context: &Context, registry: &Registry, mut waiting: Vec<JobN
             });
             match done {
                 Ok(Done::Waits(_)) if !late && promised => return true,
+                // It did not run when this was asked for: a keeper was quicker.
+                Ok(Done::AlreadyRunning(wrapper)) => tell(context, name, &Done::Started(wrapper)),
                 Ok(done) => tell(context, name, &done),
                 Err(error) => worst = worst.max(context.fail(name.as_str(), &error)),
             }
