@@ -7,6 +7,7 @@
 #![cfg(target_os = "linux")]
 
 mod scene;
+mod hosts;
 
 mod adopted;
 mod agent;
@@ -22,6 +23,10 @@ mod doctor;
 mod embedded;
 mod ending;
 mod evidence;
+mod hook_hosts;
+mod hook_news;
+mod hook_rough;
+mod hook_wait;
 mod hostile;
 mod hygiene;
 mod interop;

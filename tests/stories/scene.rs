@@ -29,10 +29,15 @@ const MARKER: &str = "SENTINEL_STORY";
 const BOUND: Duration = Duration::from_secs(40);
 
 /// What the caller's environment may not lend to a story.
-const FOREIGN_VARIABLES: [&str; 7] = [
+const FOREIGN_VARIABLES: [&str; 12] = [
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_PROJECT_DIR",
+    "CURSOR_PROJECT_DIR",
+    "GEMINI_PROJECT_DIR",
     "NOTIFY_SOCKET",
     "SENTINEL_ALERT_CMD",
     "SENTINEL_DIR",
+    "SENTINEL_HOOK_MODE",
     "SENTINEL_MAX_FAILURES",
     "SENTINEL_MAX_WAIT",
     "SENTINEL_REGISTRY",
