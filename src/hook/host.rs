@@ -195,9 +195,7 @@ impl Host {
             json!({"permission": how, "user_message": text, "agent_message": text})
         };
         match (event, answer) {
-            ("preToolUse" | "beforeShellExecution" | "", Answer::Nothing) => {
-                json!({"permission": "allow"})
-            }
+            (_, Answer::Nothing) if asks_permission(event) => json!({"permission": "allow"}),
             // On preToolUse a question is accepted and not asked.
             (_, Answer::Deny(why)) | ("preToolUse", Answer::Ask(why)) => permission("deny", why),
             (_, Answer::Ask(why)) => permission("ask", why),
@@ -217,6 +215,21 @@ impl Host {
     pub fn let_through(self) -> String {
         self.say("", &Answer::Nothing)
     }
+}
+
+/// Whether Cursor takes anything but a permission for a "no" there. An event without a name may be
+/// such a one.
+fn asks_permission(event: &str) -> bool {
+    [
+        "",
+        "preToolUse",
+        "beforeShellExecution",
+        "beforeMCPExecution",
+        "beforeReadFile",
+        "beforeTabFileRead",
+        "subagentStart",
+    ]
+    .contains(&event)
 }
 
 /// The command of a shell tool, where each host has it.

@@ -274,6 +274,23 @@ fn what_is_no_shell_command_passes() {
     assert_eq!(scene.answers(&CURSOR, &edited, "").exits(0).stdout, "{}\n");
 }
 
+#[test]
+fn whatever_asks_cursor_for_permission_is_given_it() {
+    let scene = Scene::new();
+    let project = scene.project("shop");
+    let tool = json!({"tool_name": "run", "tool_input": "{}", "command": "./x &"});
+    for (name, more) in [
+        ("beforeReadFile", json!({"file_path": "x.sh", "content": "./x &"})),
+        ("beforeTabFileRead", json!({"file_path": "x.sh", "content": "./x &"})),
+        ("beforeMCPExecution", tool),
+        ("subagentStart", json!({"subagent_type": "shell", "task": "nohup ./x &"})),
+    ] {
+        let event = other(&CURSOR, &project, name, more);
+        let done = scene.answers(&CURSOR, &event, "").exits(0);
+        assert_eq!(done.stdout, CURSOR.pass, "{}", done.told());
+    }
+}
+
 // ---- what else stands in the way --------------------------------------------------------------
 
 fn kills(scene: &Scene, host: &Host, command: &str) -> Taken {
