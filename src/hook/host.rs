@@ -252,12 +252,17 @@ fn output(value: &Value) -> String {
     text
 }
 
+/// Where in an object what a command printed is.
+const OUTPUTS: [&str; 4] = ["stdout", "stderr", "output", "llmContent"];
+
 fn gather(value: &Value, text: &mut String) {
     match value {
         // An object that was packed as a text.
         Value::String(packed) if packed.starts_with('{') => {
             match serde_json::from_str::<Value>(packed) {
-                Ok(inner) if inner.is_object() => gather(&inner, text),
+                Ok(inner) if OUTPUTS.iter().any(|key| inner[key].is_string()) => {
+                    gather(&inner, text);
+                }
                 _ => *text += &(packed.clone() + "\n"),
             }
         }
@@ -267,7 +272,7 @@ fn gather(value: &Value, text: &mut String) {
             text.push('\n');
         }
         Value::Object(fields) => {
-            for key in ["stdout", "stderr", "output", "llmContent"] {
+            for key in OUTPUTS {
                 fields.get(key).into_iter().for_each(|field| gather(field, text));
             }
         }

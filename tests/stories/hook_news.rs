@@ -179,6 +179,49 @@ fn a_turn_that_was_broken_off_is_not_gone_on_with() {
 }
 
 #[test]
+fn a_job_is_known_by_what_its_start_printed() {
+    // The command does not say its name.
+    let command = "for j in build; do sentinel-run --detach \"$j\" -- ./build.sh; done";
+    for host in &HOSTS {
+        for name in host.after {
+            let scene = Scene::new();
+            let shop = scene.project("shop");
+            let started = scene.run("--detach build -- sleep 600").cwd(&shop).finish().exits(0);
+            scene.is_up("build");
+            let after = host.event(name, &shop, "one").with_command(command);
+            assert_eq!(scene.asks(host, &after.that_printed(&started.stdout)), Taken::Nothing);
+            goes_on(&ends_turn(&scene, host, &shop, "one"), &["build: running"]);
+            scene.stop("build");
+        }
+    }
+}
+
+#[test]
+fn an_end_that_the_agent_has_read_itself_is_not_told() {
+    for host in &HOSTS {
+        // A watcher's exit status tells the failure, which some hosts have another event for.
+        let failure: &[&str] = match host.name {
+            "claude" => &["PostToolUseFailure"],
+            "cursor" => &["afterShellExecution", "postToolUse", "postToolUseFailure"],
+            _ => host.after,
+        };
+        for name in failure {
+            for json in ["", "--json "] {
+                let scene = Scene::new();
+                let shop = scene.project("shop");
+                starts_job(&scene, host, &shop, "one", "build", "sh -c 'exit 3'");
+                let watched = scene.watched(&format!("{json}build")).exits(1);
+                let after = host.event(name, &shop, "one");
+                let after = after.with_command(&format!("sentinel-watch {json}build"));
+                assert_eq!(scene.asks(host, &after.that_printed(&watched.stdout)), Taken::Nothing);
+                assert_eq!(ends_turn(&scene, host, &shop, "one"), Taken::Nothing, "{name} {json}");
+                assert_eq!(prompts(&scene, host, &shop, "one"), Taken::Nothing, "{name} {json}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_verdict_that_is_none_does_not_count_as_read() {
     let scene = Scene::new();
     let (host, shop) = (&CLAUDE, scene.project("shop"));
