@@ -91,7 +91,8 @@ impl Host {
             Self::Claude => variable("CLAUDE_PROJECT_DIR"),
             Self::Codex => None,
             Self::Gemini => variable("GEMINI_PROJECT_DIR"),
-            Self::Cursor => Some(root.to_owned()).or_else(|| variable("CURSOR_PROJECT_DIR")),
+            Self::Cursor if root.is_empty() => variable("CURSOR_PROJECT_DIR"),
+            Self::Cursor => Some(root.to_owned()),
         };
         let given = given.filter(|dir| Path::new(dir).is_absolute()).map(PathBuf::from);
         let project = given.unwrap_or_else(|| project_of(&cwd));

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::hosts::{CLAUDE, CURSOR, Event, HOSTS, Host, Taken, begin, begin_with, taken};
+use crate::hosts::{CLAUDE, CURSOR, Event, GEMINI, HOSTS, Host, Taken, begin, begin_with, taken};
 use crate::scene::{Scene, until};
 
 fn starts(scene: &Scene, host: &Host, project: &Path, session: &str) -> Taken {
@@ -66,6 +66,27 @@ fn what_ended_before_anybody_looked_is_told_at_the_first_look() {
     is_told(&told, &["job job6: failed", "job job2: failed", "and 2 more: sentinel-watch --list"]);
     assert!(!told.text().contains("job1"), "{}", told.text());
     assert_eq!(prompts(&scene, &CLAUDE, &shop, "one"), Taken::Nothing);
+}
+
+#[test]
+fn a_host_that_does_not_say_where_it_is_has_said_so_in_its_environment() {
+    let scene = Scene::new();
+    let (shop, elsewhere) = (scene.project("shop"), scene.project("elsewhere"));
+    scene.run("build -- sh -c 'exit 3'").cwd(&shop).finish();
+    for (number, host) in [CLAUDE, GEMINI, CURSOR].iter().enumerate() {
+        let mut event = host.event(host.prompt, &elsewhere, "one");
+        match host.name {
+            // A window without a folder; a hook of the user's own runs somewhere else.
+            "cursor" => event.value["workspace_roots"] = serde_json::json!([]),
+            _ => event = event.at(&elsewhere),
+        }
+        let hook = scene.hook(host, &shop, "--within 20s").cwd(&elsewhere);
+        let done = begin(hook, event.value.to_string().as_bytes()).wait().exits(0);
+        match taken(host, &event, &done) {
+            told if number == 0 => is_told(&told, &["job build: failed"]),
+            told => assert_eq!(told, Taken::Nothing, "it was told: {}", host.name),
+        }
+    }
 }
 
 #[test]
