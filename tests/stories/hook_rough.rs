@@ -190,6 +190,28 @@ fn a_wrong_call_of_it_is_no_refusal() {
 }
 
 #[test]
+fn nobody_is_kept_from_working_without_a_home() {
+    let scene = Scene::new();
+    let project = scene.project("shop");
+    let homeless = |host: &Host| {
+        let hook = scene.program(KEEP).args(["hook", "--host", host.name, "--within", "20s"]);
+        hook.cwd(&project).with(|command| {
+            command.env_remove("HOME").env_remove("XDG_STATE_HOME");
+        })
+    };
+    for host in &HOSTS {
+        let event = host.before(&project, "one", LEFT_BEHIND);
+        let bytes = event.value.to_string();
+        is_let_through(host, begin(homeless(host), bytes.as_bytes()).wait());
+        // Nothing is needed of it where the places are named.
+        let named = homeless(host).env("SENTINEL_REGISTRY", scene.registry());
+        let named = named.env("SENTINEL_DIR", scene.dir());
+        let done = begin(named, bytes.as_bytes()).wait().exits(0);
+        taken(host, &event, &done).denies(INSTEAD);
+    }
+}
+
+#[test]
 fn nobody_is_kept_from_working_where_nothing_can_be_written() {
     let scene = Scene::new();
     let project = scene.project("shop");

@@ -6,7 +6,7 @@ use crate::decide::shell::Call;
 use crate::hook::gate::Mode;
 use crate::hook::host::Host;
 use crate::hook::serve::{Hook, MOST};
-use crate::os::say::say;
+use crate::os::say::{print, say};
 use crate::protocol::name::JobName;
 use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,10 @@ impl Args {
             Ok(places) => places,
             Err(why) => {
                 say(format!("sentinel-keep hook: {why}"));
-                crate::os::say::print(&host.let_through());
+                let out = host.let_through();
+                if !out.is_empty() {
+                    print(&out);
+                }
                 return 0;
             }
         };
