@@ -64,6 +64,9 @@ pub fn judge(command: &str, background: bool, mode: Mode, facts: &Facts<'_>) -> 
     Judged { answer, note: None, reading }
 }
 
+/// A command line that is longer than this is not written out again, bytes.
+const LONG: usize = 4000;
+
 /// What is wrong with it and what to do, for a reader who pays by the token; `None`: nothing.
 fn words(reading: &Reading, hit: &[JobName]) -> Option<String> {
     const ON_PURPOSE: &str = "If the user wants it so, add the comment: # sentinel: allow";
@@ -85,8 +88,10 @@ fn words(reading: &Reading, hit: &[JobName]) -> Option<String> {
         "{} would leave work behind that dies with this session or that nobody is told the end of: {}",
         offence.how, offence.text
     );
-    let jobs = if reading.jobs.is_empty() { "NAME".to_owned() } else { reading.jobs.join(" ") };
-    let instead = match &reading.instead {
+    let short = reading.instead.as_ref().filter(|instead| instead.len() <= LONG);
+    let is_named = short.is_some() && !reading.jobs.is_empty();
+    let jobs = if is_named { reading.jobs.join(" ") } else { "NAME".to_owned() };
+    let instead = match short {
         Some(instead) => format!("Run this instead:\n\n{instead}\n\n"),
         None => "Start it as a job instead:\n\nsentinel-run --detach NAME -- COMMAND [ARG]...\n\n"
             .into(),

@@ -5,11 +5,15 @@
 //! Claude Code's form is read (`permissions.deny` and `permissions.ask` of its settings files); the
 //! other hosts' rules are programs, or kept where no hook can read them.
 
+use crate::protocol::text::cut;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// More than any settings file has, bytes.
 const MOST: u64 = 4 << 20;
+
+/// So much of a command is shown, characters.
+const SHOWN: usize = 240;
 
 /// Rules about shell commands, each with the file it is from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +72,7 @@ impl Rules {
         let find = |rules: &[(String, PathBuf)]| {
             rules.iter().find_map(|(rule, file)| {
                 let command = commands.iter().find(|command| matches(rule, command))?;
+                let command = cut(command, SHOWN);
                 Some(format!("Bash({rule}) of {} is about: {command}", file.display()))
             })
         };

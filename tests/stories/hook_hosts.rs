@@ -219,6 +219,27 @@ sentinel-run --detach npm-build -- npm run build
     }
 }
 
+#[test]
+fn a_long_command_line_is_not_written_out_again() {
+    let scene = Scene::new();
+    let project = scene.project("shop");
+    fs::create_dir(project.join(".claude")).unwrap();
+    let rules = json!({"permissions": {"deny": ["Bash(rm *)"]}}).to_string();
+    fs::write(project.join(".claude/settings.json"), rules).unwrap();
+    let long = "x".repeat(60_000);
+    for (command, word) in [
+        (format!("cat > x <<'EOF'\n{long}\nEOF\n./x &"), "sentinel-run --detach NAME -- COMMAND"),
+        (format!("./x {long} &"), "sentinel-run --detach NAME -- COMMAND"),
+        ("./x & ".repeat(500), "sentinel-run --detach NAME -- COMMAND"),
+        (format!("sentinel-run x -- rm {long}"), "Bash(rm *)"),
+    ] {
+        match scene.asks(&CLAUDE, &CLAUDE.before(&project, "one", &command)) {
+            Taken::Deny(why) => assert!(why.contains(word) && why.len() < 1000, "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// An event that has these fields, and of a command none.
 fn other(host: &Host, project: &Path, name: &str, more: Value) -> Event {
     let mut event = host.event(host.before[0], project, "one");
