@@ -15,6 +15,7 @@ use crate::decide::shell::{Call, Reading, read};
 use crate::keep::home::Home;
 use crate::keep::registry;
 use crate::os::claim;
+use crate::os::clock::pause;
 use crate::os::dir::MonitorDir;
 use crate::os::fence::{self, Heard, behind};
 use crate::os::lock::{Locked, is_locked, lock};
@@ -36,6 +37,12 @@ const EVENT: usize = 8 << 20;
 const SAID: Duration = Duration::from_secs(1);
 /// A waiting hook gives a job so long to appear.
 const APPEARS: Duration = Duration::from_secs(5);
+
+/// An agent that watches the job itself has the verdict at the same moment, and its hook tells us so, a
+/// little later. So long it has before it is woken.
+pub const READS_IT: Duration = Duration::from_secs(2);
+/// So often is looked whether it has.
+const LOOKS: Duration = Duration::from_millis(50);
 
 /// The jobs that a call of one of our programs is about; the second is the caller's directory.
 pub type About<'a> = dyn Fn(&Call, &Path) -> Vec<(JobName, PathBuf)> + 'a;
@@ -242,9 +249,10 @@ impl Hook<'_> {
     // ---- waiting -----------------------------------------------------------------------------
 
     /// After a command that started jobs: waits for the first verdict that the agent has not read
-    /// itself; what to wake it with. To be called as a hook that runs beside the session.
+    /// itself, and does not read within so long; what to wake it with. To be called as a hook that runs
+    /// beside the session.
     #[must_use]
-    pub fn wait(&self) -> Option<String> {
+    pub fn wait(&self, reads_it: Duration) -> Option<String> {
         let event = self
             .host
             .hear(&fence::read_stdin(EVENT, Instant::now() + SAID).ok()?, &variable)
@@ -275,15 +283,23 @@ impl Hook<'_> {
                 verdict = verdict.take().or_else(|| Some(report.clone()));
             }
         });
-        drop(waiting);
         let report = verdict?;
         let run = report.run_id.clone()?;
-        let mut open = patiently(|| memory::open(&home, &event.project).ok())?;
-        if open.memory.has_told(&run) {
-            return None;
-        }
+        let by = Instant::now() + reads_it;
+        let mut open = loop {
+            let open = patiently(|| memory::open(&home, &event.project).ok())?;
+            if open.memory.has_told(&run) {
+                return None;
+            }
+            if Instant::now() >= by {
+                break open;
+            }
+            drop(open);
+            pause(LOOKS);
+        };
         open.memory.tell(&run);
         let _ = open.save();
+        drop(waiting);
         Some(format!("Sentinel: a job of this session has ended.\n{}", report.text()))
     }
 }

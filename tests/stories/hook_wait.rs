@@ -137,6 +137,17 @@ fn what_the_agent_read_before_it_looked_is_not_told_again() {
 }
 
 #[test]
+fn an_agent_that_watches_it_too_has_a_moment_to_read_it() {
+    let job = Job::begun();
+    let waiter = job.waiter("--within 40s");
+    job.is_let_go();
+    // Both have the verdict now; the hook after the agent's command comes later.
+    job.is_watched();
+    let done = waiter.wait().exits(0);
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
+}
+
+#[test]
 fn what_the_agent_read_while_it_waited_is_not_told_again() {
     let job = Job::begun();
     let mut waiter = job.waiter("");

@@ -5,7 +5,7 @@ use crate::cli::{run as wrap, values, watch};
 use crate::decide::shell::Call;
 use crate::hook::gate::Mode;
 use crate::hook::host::Host;
-use crate::hook::serve::{Hook, MOST};
+use crate::hook::serve::{Hook, MOST, READS_IT};
 use crate::os::say::{print, say};
 use crate::protocol::name::JobName;
 use clap::{Parser, ValueEnum};
@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     wait: bool,
 
-    /// Let through what takes longer to judge
+    /// Let through what takes longer to judge; with --wait: how long the agent has to read an end itself
     #[arg(long, hide = true, value_name = "DUR", value_parser = values::positive_duration)]
     within: Option<Duration>,
 }
@@ -90,7 +90,7 @@ impl Args {
         };
         let hook = Hook { host, mode: self.mode(), registry, jobs, about: &about };
         if self.wait {
-            return match hook.wait() {
+            return match hook.wait(self.within.unwrap_or(READS_IT)) {
                 Some(words) => {
                     say(words);
                     WAKE
