@@ -3,6 +3,7 @@
 //! `cargo bench --bench peers -- [SECTION]...`; see `benches/README.md`.
 
 mod contender;
+mod hook;
 mod idle;
 mod keep;
 mod keepers;
@@ -39,6 +40,7 @@ const SECTIONS: &[Section] = &[
     ("restart", restart::restart),
     ("hung", restart::hung),
     ("keep200", keep::measure),
+    ("hook", hook::measure),
 ];
 
 fn main() -> ExitCode {
