@@ -69,7 +69,7 @@ const LONG: usize = 4000;
 
 /// What is wrong with it and what to do, for a reader who pays by the token; `None`: nothing.
 fn words(reading: &Reading, hit: &[JobName]) -> Option<String> {
-    const ON_PURPOSE: &str = "If the user wants it so, add the comment: # sentinel: allow";
+    const ON_PURPOSE: &str = "(If the user wants it so: add the comment `# sentinel: allow`.)";
     let names: Vec<&str> = hit.iter().map(JobName::as_str).collect();
     let names = names.join(" ");
     let Some(offence) = reading.offences.first() else {

@@ -51,10 +51,11 @@ impl Host {
         }
     }
 
-    /// Whether it can ask its user about a command. Codex calls that an error and runs the command.
+    /// Whether it can ask its user about a command. Codex calls that an error and runs the command;
+    /// Gemini CLI, without a terminal, waits for an answer for ever.
     #[must_use]
     pub fn can_ask(self) -> bool {
-        self != Self::Codex
+        !matches!(self, Self::Codex | Self::Gemini)
     }
 
     /// Whether a hook of it can wake an idle session.
@@ -102,7 +103,10 @@ impl Host {
 
     fn what(self, name: &str, value: &Value) -> What {
         let command = || command(value).unwrap_or_default();
+        // What is told to a subagent is not told to the agent: Codex has a prompt for each of them.
+        let is_subagent = value["agent_id"].as_str().is_some_and(|id| !id.is_empty());
         match (self, name) {
+            (_, "SessionStart" | "UserPromptSubmit" | "Stop") if is_subagent => What::Other,
             (Self::Claude | Self::Codex | Self::Gemini, "SessionStart")
             | (Self::Cursor, "sessionStart") => What::SessionStart,
             (Self::Claude | Self::Codex, "UserPromptSubmit")
@@ -181,8 +185,9 @@ impl Host {
     fn say_gemini(event: &str, answer: &Answer) -> Value {
         match answer {
             Answer::Nothing => json!({}),
-            Answer::Deny(why) | Answer::GoOn(why) => json!({"decision": "deny", "reason": why}),
-            Answer::Ask(why) => json!({"decision": "ask", "reason": why, "systemMessage": why}),
+            Answer::Deny(why) | Answer::Ask(why) | Answer::GoOn(why) => {
+                json!({"decision": "deny", "reason": why})
+            }
             Answer::Warn(text) | Answer::Notice(text) => json!({"systemMessage": text}),
             Answer::Tell(text) => {
                 json!({"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}})
@@ -267,10 +272,12 @@ fn gather(value: &Value, text: &mut String) {
                 _ => *text += &(packed.clone() + "\n"),
             }
         }
-        // Gemini CLI puts a word before the first line.
+        // Gemini CLI puts a word before the first line of what was printed.
         Value::String(plain) => {
-            *text += plain.strip_prefix("Output: ").unwrap_or(plain);
-            text.push('\n');
+            for line in plain.lines() {
+                *text += line.strip_prefix("Output: ").unwrap_or(line);
+                text.push('\n');
+            }
         }
         Value::Object(fields) => {
             for key in OUTPUTS {

@@ -3,8 +3,8 @@
 
 use super::memory::{Memory, Started};
 use crate::decide::verdict::Verdict;
-use crate::keep::alerts;
 use crate::keep::home::Home;
+use crate::keep::{alerts, registry};
 use crate::os::claim;
 use crate::os::dir::{MonitorDir, mtime_of};
 use crate::protocol::alert::Alert;
@@ -58,13 +58,16 @@ pub fn since_last_look(home: &Home, jobs: &Path, memory: &Memory, now: SystemTim
     let since = memory.looked_at.checked_sub(SLACK).unwrap_or(SystemTime::UNIX_EPOCH);
     let since = since.max(now.checked_sub(FIRST).unwrap_or(SystemTime::UNIX_EPOCH));
     let mut ended = Vec::new();
+    let registry = registry::load(home).unwrap_or_default();
     for dir in places(jobs, memory) {
-        ended.extend(ended_in(&dir, jobs, memory, since));
+        // Of what is kept the alerts tell.
+        let kept = |name: &JobName| dir == home.jobs() && !matches!(registry.get(name), Ok(None));
+        ended
+            .extend(ended_in(&dir, jobs, memory, since).into_iter().filter(|one| !kept(&one.name)));
     }
-    ended.sort_by_key(|(started_at, ..)| *started_at);
-    let words = |(_, _, text): &(SystemTime, String, String)| format!("job {text}");
-    list(&mut lines, &ended, words, "sentinel-watch --list");
-    told.ids.extend(ended.into_iter().map(|(_, run_id, _)| run_id));
+    ended.sort_by_key(|ended| ended.started_at);
+    list(&mut lines, &ended, |ended| format!("job {}", ended.text), "sentinel-watch --list");
+    told.ids.extend(ended.into_iter().map(|ended| ended.run_id));
     if !lines.is_empty() {
         if !alerts.is_empty() {
             lines.push("Alerts stay until they are taken: sentinel-keep alerts --take".to_owned());
@@ -83,13 +86,16 @@ fn list<T>(lines: &mut Vec<String>, all: &[T], words: impl Fn(&T) -> String, whe
     }
 }
 
-/// Jobs of the project that ended since then, and were not told: when they began, their run, and words.
-fn ended_in(
-    place: &Path,
-    usual: &Path,
-    memory: &Memory,
-    since: SystemTime,
-) -> Vec<(SystemTime, String, String)> {
+/// A job that ended.
+struct Ended {
+    started_at: SystemTime,
+    name: JobName,
+    run_id: String,
+    text: String,
+}
+
+/// Jobs of the project that ended since then, and were not told.
+fn ended_in(place: &Path, usual: &Path, memory: &Memory, since: SystemTime) -> Vec<Ended> {
     let Ok(Some(dir)) = MonitorDir::open(place) else { return Vec::new() };
     let since_ns = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
     let is_new = |path: &Path| mtime_of(path).is_some_and(|at| at >= since_ns.cast_signed());
@@ -114,7 +120,13 @@ fn ended_in(
         let report = peek(place, &name)?;
         let over = !matches!(report.verdict, Verdict::Running | Verdict::Missing);
         let same = report.run_id.as_deref() == Some(&record.run_id);
-        (over && same).then(|| (record.started_at, record.run_id, words(&report, place, usual)))
+        let text = words(&report, place, usual);
+        (over && same).then(|| Ended {
+            started_at: record.started_at,
+            run_id: record.run_id,
+            name,
+            text,
+        })
     })
     .collect()
 }
@@ -220,6 +232,12 @@ pub fn at_turn_end(
         &running,
     );
     end
+}
+
+/// Whether a job that a session started runs.
+#[must_use]
+pub fn runs(job: &Started) -> bool {
+    run_of(job).is_some_and(|(_, report)| report.verdict == Verdict::Running)
 }
 
 /// The run that a session started, as it is now.

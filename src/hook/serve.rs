@@ -177,16 +177,15 @@ impl Hook<'_> {
         let mut found: Vec<_> = runs.flat_map(|call| (self.about)(call, &event.cwd)).collect();
         // `NAME PID DIR`, as a detached start prints it.
         for line in output.lines() {
-            let mut fields = line.split('\t');
-            let (Some(name), Some(pid), Some(dir), None) =
-                (fields.next(), fields.next(), fields.next(), fields.next())
-            else {
+            // A host with a terminal in between turns tabs into blanks.
+            let Some((name, rest)) = line.split_once(char::is_whitespace) else { continue };
+            let Some((pid, dir)) = rest.trim_start().split_once(char::is_whitespace) else {
                 continue;
             };
             let (Ok(name), Ok(pid)) = (name.parse::<JobName>(), pid.parse::<i32>()) else {
                 continue;
             };
-            let job = (name, PathBuf::from(dir));
+            let job = (name, PathBuf::from(dir.trim()));
             if record(&job).is_some_and(|record| record.pid == pid) && !found.contains(&job) {
                 found.push(job);
             }
@@ -226,7 +225,7 @@ impl Hook<'_> {
             Ok(opened) => opened,
             Err(error) => return Work { note: Some(error.to_string()), ..Work::default() },
         };
-        let is_awaited = |run: &str| is_awaited(&home, run);
+        let is_awaited = |run: &str| can_be_woken() && is_awaited(&home, run);
         let end = news::at_turn_end(&self.jobs, &open.memory, &event.session, &is_awaited);
         // A turn is lengthened for what still runs once, not again and again.
         let running = if again { news::Told::default() } else { end.running };
@@ -260,13 +259,19 @@ impl Hook<'_> {
         let What::After { command, output } = &event.what else { return None };
         let home = Home::open(&self.registry).ok()?;
         let reading = read(command).unwrap_or_default();
-        let started = self.started(&event, &reading, output);
+        let mut jobs = self.started(&event, &reading, output);
         if let Some(open) = self.remember(&event, &reading, output) {
             let _ = open.save();
         }
+        // One hook tells one end: those that this session started before, and that nobody waits for any
+        // more, are taken over by the next.
+        let known = patiently(|| memory::open(&home, &event.project).ok())?.memory.jobs;
+        let own = known.into_iter().filter(|job| job.session == event.session);
+        jobs.extend(own.filter(|job| news::runs(job)).map(|job| (job.name, job.dir)));
         let mut waiting = Vec::new();
-        for job in started {
-            let lock = wait_lock(&home, &record(&job)?.run_id).ok().flatten();
+        for job in jobs {
+            let run = record(&job).map(|record| record.run_id);
+            let lock = run.and_then(|run| wait_lock(&home, &run).ok().flatten());
             waiting.extend(lock.map(|lock| (job, lock)));
         }
         let (first, _) = waiting.first()?;
@@ -345,6 +350,13 @@ fn wait_lock(home: &Home, run: &str) -> Result<Option<Locked>, crate::os::dir::D
 fn is_awaited(home: &Home, run: &str) -> bool {
     let dir = MonitorDir::open(&memory::place(home)).ok().flatten();
     dir.is_some_and(|dir| is_locked(&dir, &wait_path(home, run)).unwrap_or(false))
+}
+
+/// Whether a hook that waits can still wake the agent after its turn: not in `claude -p`, where it is
+/// ended half a minute later.
+fn can_be_woken() -> bool {
+    variable("CLAUDE_CODE_SESSION_ATTENDED").as_deref() != Some("0")
+        && variable("CLAUDE_CODE_ENTRYPOINT").as_deref() != Some("sdk-cli")
 }
 
 fn variable(name: &str) -> Option<String> {

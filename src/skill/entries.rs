@@ -16,9 +16,12 @@ pub fn entries(host: Host, command: &str) -> Vec<(&'static str, Value)> {
     match host {
         Host::Claude => {
             let plain = json!({"type": "command", "command": hook, "timeout": PATIENCE});
+            // Without `async` a session of `claude -p` would wait for the job, too. The last two say how
+            // what wakes the agent is introduced; they are not in the documentation.
             let waiting = json!({
                 "type": "command", "command": format!("{hook} --wait"),
-                "asyncRewake": true, "timeout": A_DAY,
+                "async": true, "asyncRewake": true, "timeout": A_DAY,
+                "rewakeSummary": "A Sentinel job has ended", "rewakeMessage": "By a hook:",
             });
             let beside =
                 json!({"type": "command", "command": hook, "async": true, "timeout": PATIENCE});

@@ -166,7 +166,9 @@ fn each_host_refuses_asks_or_warns_as_it_can() {
             };
             for mode in ["deny", "ask", "warn"] {
                 let expected = match (mode, host.name, *name) {
-                    ("ask", "codex", _) | ("ask", _, "preToolUse") | ("deny", ..) => Taken::Deny,
+                    ("ask", "codex" | "gemini", _) | ("ask", _, "preToolUse") | ("deny", ..) => {
+                        Taken::Deny
+                    }
                     ("ask", ..) => Taken::Ask,
                     (_, "claude" | "codex", _) => Taken::Told,
                     _ => Taken::Shown,
@@ -249,7 +251,7 @@ fn other(host: &Host, project: &Path, name: &str, more: Value) -> Event {
     }
     let Value::Object(more) = more else { panic!("{more}") };
     fields.extend(more);
-    event.name = name.to_owned();
+    name.clone_into(&mut event.name);
     event.with("/hook_event_name", name)
 }
 

@@ -104,7 +104,7 @@ impl fmt::Display for How {
             Self::Screen => "a detached `screen`",
             Self::Tmux => "a detached `tmux` session",
             Self::At => "`at now`",
-            Self::Host => "`run_in_background`",
+            Self::Host => "the tool's own flag for the background",
         })
     }
 }
