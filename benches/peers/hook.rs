@@ -1,7 +1,7 @@
 //! What a host of agents waits for: one call of a hook, begun to end.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -116,7 +116,7 @@ fn calls(dir: &Path) -> Vec<Call> {
 }
 
 /// How long it took, in ms, and whether it was judged in time.
-fn once(lab: &Lab, dir: &Path, registry: &PathBuf, call: &Call) -> (f64, bool) {
+fn once(lab: &Lab, dir: &Path, registry: &Path, call: &Call) -> (f64, bool) {
     let line = call.line.replace("{registry}", &registry.display().to_string());
     let mut command: Command = lab.shell(&line);
     command.current_dir(dir).env("SENTINEL_DIR", dir.join("jobs"));

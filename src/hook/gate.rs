@@ -65,7 +65,7 @@ pub fn judge(command: &str, background: bool, mode: Mode, facts: &Facts<'_>) -> 
 }
 
 /// A command line that is longer than this is not written out again, bytes.
-const LONG: usize = 4000;
+const LONG: usize = 2000;
 
 /// What is wrong with it and what to do, for a reader who pays by the token; `None`: nothing.
 fn words(reading: &Reading, hit: &[JobName]) -> Option<String> {
@@ -161,6 +161,38 @@ mod tests {
             ("sentinel-keep register x 'rm y; true'", false, Deny, "deny", "rm"),
             ("sentinel-watch --kill-cmd 'rm -rf y' x", false, Deny, "deny", "rm"),
             ("sentinel-run --preflight='rm y' x -- make", false, Deny, "deny", "rm"),
+            ("sentinel-keep --registry r.json register x 'rm -rf y'", false, Deny, "deny", "rm"),
+            (
+                "sentinel-keep register --grace 3s x \"cd $D && rm -rf y\"",
+                false,
+                Deny,
+                "deny",
+                "rm",
+            ),
+            ("sentinel-keep register x make --note 'rm y'", false, Deny, "none", ""),
+            ("sentinel-keep register x 'rm y' 480", false, Deny, "deny", "rm"),
+            ("sentinel-run a -- sentinel-run b -- rm -rf z", false, Deny, "deny", "rm"),
+            ("sentinel-run x -- 'rm' y", false, Deny, "deny", "rm"),
+            ("sentinel-run x -- /bin/rm y", false, Deny, "deny", "rm"),
+            ("sentinel-run x --preflight=\"rm $Y\" -- make", false, Deny, "deny", "rm"),
+            ("sentinel-run x -- find . -exec rm {} +", false, Deny, "deny", "rm"),
+            ("sentinel-run x -- bash <<< 'rm y'", false, Deny, "deny", "rm"),
+            ("P=$(pgrep -f bot.py); kill $P", false, Deny, "deny", "sentinel-keep stop bot"),
+            ("pgrep -f bot.py; ./t & P=$!; kill $P", false, Deny, "none", ""),
+            (
+                "ps aux | grep bot.py | awk '{print $2}' | xargs kill",
+                false,
+                Deny,
+                "deny",
+                "stop bot",
+            ),
+            (
+                "nohup ./x > log 2>&1 & echo $!",
+                true,
+                Deny,
+                "deny",
+                "sentinel-run --detach x -- ./x",
+            ),
             ("sentinel-run x -- git push", false, Deny, "ask", "push"),
             ("rm -rf y", false, Deny, "none", ""), // the host's own to judge
             ("echo 'unterminated &", false, Deny, "none", ""),

@@ -129,7 +129,9 @@ pub fn open(home: &Home, project: &Path) -> Result<Open, KeepError> {
     let bytes = dir.read(&path, MOST)?.unwrap_or_default();
     let memory: Option<Memory> = serde_json::from_slice(&bytes).ok();
     let memory = memory.filter(|memory| memory.project == project);
-    let memory = memory.unwrap_or_else(|| Memory::of(project));
+    let mut memory = memory.unwrap_or_else(|| Memory::of(project));
+    let more = memory.jobs.len().saturating_sub(JOBS);
+    memory.jobs.drain(..more);
     Ok(Open { dir, path, _lock: lock, memory })
 }
 

@@ -19,6 +19,8 @@ use std::time::{Duration, SystemTime};
 
 /// So many of a kind are told, the newest; the others are counted.
 const SHOWN: usize = 5;
+/// So many of those that ended are looked at, the newest.
+const LOOKED_AT: usize = 50;
 /// A line is cut here, characters.
 const LINE: usize = 240;
 /// A project that was never looked at is told of what ended so long ago at most.
@@ -104,10 +106,18 @@ fn ended_in(place: &Path, usual: &Path, memory: &Memory, since: SystemTime) -> V
         return Vec::new();
     }
     let entries = std::fs::read_dir(dir.path()).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| {
-        let name: JobName = entry.file_name().to_str()?.strip_suffix(".status")?.parse().ok()?;
-        is_new(&entry.path()).then_some(name)
-    });
+    let mut names: Vec<(i128, JobName)> = entries
+        .filter_map(|entry| {
+            let name: JobName =
+                entry.file_name().to_str()?.strip_suffix(".status")?.parse().ok()?;
+            let at = mtime_of(&entry.path())?;
+            (at >= since_ns.cast_signed()).then_some((at, name))
+        })
+        .collect();
+    // Thousands may have ended; nobody wants to read of all, and there is no time to look at them.
+    names.sort_by(|one, other| other.cmp(one));
+    names.truncate(LOOKED_AT);
+    let names = names.into_iter().map(|(_, name)| name);
     let of_project = |record: &Heartbeat, name: &JobName| {
         let started = memory.jobs.iter().any(|job| job.dir == *place && job.name == *name);
         started || Path::new(&record.cwd).starts_with(&memory.project)
@@ -121,7 +131,7 @@ fn ended_in(place: &Path, usual: &Path, memory: &Memory, since: SystemTime) -> V
         let over = !matches!(report.verdict, Verdict::Running | Verdict::Missing);
         let same = report.run_id.as_deref() == Some(&record.run_id);
         let text = words(&report, place, usual);
-        (over && same).then(|| Ended {
+        (over && same).then_some(Ended {
             started_at: record.started_at,
             run_id: record.run_id,
             name,
@@ -195,7 +205,8 @@ pub fn at_turn_end(
 ) -> TurnEnd {
     let mut end = TurnEnd::default();
     let (mut failed, mut running) = (Vec::new(), Vec::new());
-    for job in memory.jobs.iter().filter(|job| job.session == session) {
+    let own = memory.jobs.iter().rev().filter(|job| job.session == session);
+    for job in own.take(LOOKED_AT) {
         let Some((record, report)) = run_of(job) else { continue };
         let run = record.run_id;
         match report.verdict {

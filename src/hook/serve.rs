@@ -267,7 +267,7 @@ impl Hook<'_> {
         // more, are taken over by the next.
         let known = patiently(|| memory::open(&home, &event.project).ok())?.memory.jobs;
         let own = known.into_iter().filter(|job| job.session == event.session);
-        jobs.extend(own.filter(|job| news::runs(job)).map(|job| (job.name, job.dir)));
+        jobs.extend(own.filter(news::runs).map(|job| (job.name, job.dir)));
         let mut waiting = Vec::new();
         for job in jobs {
             let run = record(&job).map(|record| record.run_id);

@@ -310,3 +310,29 @@ fn circle(registry: &Registry, name: &JobName) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::decide::shell::REGISTER_WITH_VALUE;
+    use clap::CommandFactory;
+    use std::collections::BTreeSet;
+
+    /// Who reads a command line of ours without running it has to know what is a value.
+    #[test]
+    fn options_with_a_value_are_known_to_the_hook() {
+        let command = super::super::Args::command();
+        let register = command.find_subcommand("register").unwrap();
+        let with_value = |arg: &&clap::Arg| {
+            arg.get_action().takes_values() && !arg.is_require_equals_set() && !arg.is_positional()
+        };
+        let global = command.get_arguments().filter(|arg| arg.is_global_set());
+        let mut there = BTreeSet::new();
+        for arg in register.get_arguments().chain(global).filter(with_value) {
+            let longs = arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default());
+            there.extend(longs.map(|long| format!("--{long}")));
+            there.extend(arg.get_short().map(|short| format!("-{short}")));
+        }
+        let known: BTreeSet<String> = REGISTER_WITH_VALUE.iter().map(ToString::to_string).collect();
+        assert_eq!(there, known);
+    }
+}

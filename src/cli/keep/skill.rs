@@ -171,7 +171,7 @@ fn advise(host: Host) {
     match host {
         Host::Codex => say("sentinel-keep: Codex asks you to trust each hook once: /hooks"),
         Host::Gemini => say(
-            "sentinel-keep: Gemini CLI runs hooks in folders that are trusted, and if hooksConfig.enabled is not false",
+            "sentinel-keep: Gemini CLI runs hooks in folders that are trusted, and asks once about a project's subagent",
         ),
         Host::Claude | Host::Cursor => {}
     }

@@ -61,7 +61,15 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
     while let Some(Some(word)) = call.words.get(call.at) {
         let rest = &call.words[call.at..];
         let (how, length) = match base(word) {
-            "nohup" if !asks_for_help(rest) => (Some(How::Nohup), 1),
+            "nohup" if !asks_for_help(rest) => {
+                let dashes = rest[1].as_deref() == Some("--");
+                (Some(How::Nohup), 1 + usize::from(dashes))
+            }
+            "sudo" if sudo_b(rest) => {
+                call.how = call.how.or(Some(How::Sudo));
+                call.at += wrappers::length(rest).unwrap_or(1);
+                continue;
+            }
             "setsid" if !asks_for_help(rest) => setsid(rest),
             "daemonize" => (Some(How::Daemonize), options(rest, "acEeloupL")),
             _ => match wrappers::length(rest) {
@@ -86,8 +94,8 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
     let how = match call.program() {
         "screen" if call.terminal.is_some() => Some(How::Screen),
         "tmux" if call.terminal.is_some() => Some(How::Tmux),
-        "batch" => Some(How::At),
-        "at" if call.own().iter().any(|word| word.as_deref() == Some("now")) => Some(How::At),
+        "batch" if is_system(call.own()) => Some(How::At),
+        "at" if is_system(call.own()) && has(call.own(), "now") => Some(How::At),
         _ if call.is_ours() => {
             call.how = None;
             None
@@ -96,6 +104,25 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
     };
     call.how = how.or(call.how);
     call
+}
+
+fn has(words: &[Option<String>], wanted: &str) -> bool {
+    words.iter().any(|word| word.as_deref() == Some(wanted))
+}
+
+/// A name that many programs of people's own have, too.
+fn is_system(words: &[Option<String>]) -> bool {
+    let path = words.first().and_then(|word| word.as_deref()).unwrap_or_default();
+    !path.contains('/') || path.starts_with("/usr/bin/") || path.starts_with("/bin/")
+}
+
+/// `sudo -b`: it goes to the background by itself.
+fn sudo_b(words: &[Option<String>]) -> bool {
+    let options =
+        words[1..].iter().map_while(|word| word.as_deref().filter(|w| w.starts_with('-')));
+    options.into_iter().any(|option| {
+        option == "--background" || (!option.starts_with("--") && option.contains('b'))
+    })
 }
 
 fn asks_for_help(words: &[Option<String>]) -> bool {
@@ -186,6 +213,9 @@ fn options_before(words: &[Option<String>], with_value: &str) -> usize {
 /// What a call says of the jobs of its shell.
 pub fn events(call: &Resolved, words: &[Node]) -> Vec<Event> {
     let arguments: Vec<&str> = words.iter().skip(call.at + 1).map(raw).collect();
+    if let Some(pid) = arguments.iter().find_map(|word| word.strip_prefix("--pid=")) {
+        return over([pid].into_iter()); // `tail --pid=$pid`: until that is gone
+    }
     match call.program() {
         "wait" => over(arguments.iter().copied().filter(|word| !word.starts_with('-'))),
         "kill" if arguments.iter().any(|word| matches!(*word, "-0" | "-l" | "-L")) => Vec::new(),
@@ -195,7 +225,7 @@ pub fn events(call: &Resolved, words: &[Node]) -> Vec<Event> {
             let signal = |word: &&str| word.starts_with('-') && !group(word);
             over(arguments.iter().copied().filter(|word| !signal(word)))
         }
-        "fg" | "pkill" | "killall" | "fuser" => vec![Event::Over(Target::All)],
+        "fg" | "fuser" => vec![Event::Over(Target::All)],
         "" => Vec::new(),
         name => vec![Event::Called(name.to_owned())],
     }
@@ -210,6 +240,8 @@ fn over<'a>(arguments: impl Iterator<Item = &'a str>) -> Vec<Event> {
         match variable(argument) {
             Some("!") => events.push(Event::Over(Target::Last)),
             Some(name) => variables.push(name.to_owned()),
+            // Somebody's PID, and not one of these.
+            None if argument.len() > 1 && argument.bytes().all(|b| b.is_ascii_digit()) => {}
             None => return vec![Event::Over(Target::All)],
         }
     }
@@ -220,6 +252,18 @@ fn over<'a>(arguments: impl Iterator<Item = &'a str>) -> Vec<Event> {
         events.push(Event::Over(Target::In(variables)));
     }
     events
+}
+
+/// What a loop that asks whether a process is there waits for: `while kill -0 $pid`.
+pub fn polled(call: &Resolved, words: &[Node]) -> Vec<Event> {
+    let asks = match call.program() {
+        "kill" => words.iter().any(|word| raw(word) == "-0"),
+        "ps" | "pgrep" | "jobs" => true,
+        _ => false,
+    };
+    let arguments = words.iter().skip(call.at + 1).map(raw);
+    let pids: Vec<&str> = arguments.filter(|word| variable(word).is_some()).collect();
+    if asks && !pids.is_empty() { over(pids.into_iter()) } else { Vec::new() }
 }
 
 /// The variable that a word consists of: `$pid`, `"${pids[@]}"`, `-$pid`.

@@ -28,6 +28,12 @@ impl Text {
         self.chars.len()
     }
 
+    /// The place behind the last character that is no blank or line break.
+    pub fn trimmed_end(&self) -> usize {
+        let blanks = self.chars.iter().rev().take_while(|c| c.is_whitespace()).count();
+        self.chars.len() - blanks
+    }
+
     /// The first place from `at` on that is no blank; a line break is none.
     pub fn skip_blanks(&self, at: usize) -> usize {
         let blank = |c: &&char| matches!(c, ' ' | '\t');

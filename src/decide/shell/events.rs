@@ -30,13 +30,17 @@ pub enum Target {
 const DEEP: usize = 8;
 
 /// The jobs that are left when the environment is done.
+///
+/// `elsewhere`: variables that hold something else than a PID of these jobs.
 #[must_use]
 pub fn left(
     events: &[Event],
     functions: &BTreeMap<String, Vec<Event>>,
+    elsewhere: &BTreeSet<String>,
 ) -> (BTreeSet<usize>, BTreeSet<String>) {
     let mut state = State {
         functions,
+        elsewhere,
         left: BTreeSet::new(),
         kept: BTreeMap::new(),
         last: None,
@@ -48,6 +52,7 @@ pub fn left(
 
 struct State<'a> {
     functions: &'a BTreeMap<String, Vec<Event>>,
+    elsewhere: &'a BTreeSet<String>,
     left: BTreeSet<usize>,
     kept: BTreeMap<String, BTreeSet<usize>>,
     last: Option<usize>,
@@ -85,8 +90,12 @@ impl State<'_> {
                     self.left.remove(&last);
                 }
             }
-            // A variable that was filled elsewhere may hold anything.
-            Target::In(variables) if variables.iter().any(|name| !self.kept.contains_key(name)) => {
+            // A variable of which nothing is known may hold anything.
+            Target::In(variables)
+                if variables.iter().any(|name| {
+                    !self.kept.contains_key(name) && !self.elsewhere.contains(name)
+                }) =>
+            {
                 self.left.clear();
             }
             Target::In(variables) => {
@@ -118,6 +127,7 @@ mod tests {
             (vec![Background(0), Background(1), Over(Target::Last)], vec![0]),
             (vec![Background(0), Kept("p".into()), Background(1), Over(one("p"))], vec![1]),
             (vec![Background(0), Over(one("unknown"))], vec![]),
+            (vec![Background(0), Over(one("other"))], vec![0]),
             (vec![Background(0), Kept("p".into()), Called("stop".into())], vec![]),
             (vec![Background(0), Called("again".into())], vec![0]),
             (
@@ -131,7 +141,8 @@ mod tests {
                 vec![],
             ),
         ] {
-            let (found, _) = left(&events, &functions);
+            let elsewhere = BTreeSet::from(["other".to_owned()]);
+            let (found, _) = left(&events, &functions, &elsewhere);
             assert_eq!(found.into_iter().collect::<Vec<_>>(), expected, "{events:?}");
         }
     }

@@ -94,8 +94,18 @@ pub fn main_words(chain: &[&Node]) -> Vec<Option<String>> {
     main.map(|call| call.own().to_vec()).unwrap_or_default()
 }
 
+/// The programs that are called in a chain.
+pub fn simple_programs(chain: &[&Node]) -> Vec<String> {
+    let mut all = Vec::new();
+    for node in chain {
+        simple_commands(node, &mut all);
+    }
+    let called = all.into_iter().filter(|(words, _)| !words.is_empty());
+    called.map(|(words, _)| resolve(words, 0).program().to_owned()).collect()
+}
+
 /// The simple commands in a command, with their redirections.
-fn simple_commands<'n>(node: &'n Node, all: &mut Vec<(&'n [Node], &'n [Node])>) {
+pub fn simple_commands<'n>(node: &'n Node, all: &mut Vec<(&'n [Node], &'n [Node])>) {
     let mut of = |nodes: &mut dyn Iterator<Item = &'n Node>| {
         nodes.for_each(|node| simple_commands(node, all));
     };

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 /// A job to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managed {
+    /// It is waited for where it stands.
+    pub stays: bool,
     /// Assignments before it, as they are written.
     pub environment: String,
     /// Its working directory, as it is written.
@@ -15,16 +17,27 @@ pub struct Managed {
     /// Its name, and what tells it from others of a loop.
     pub name: String,
     pub suffix: String,
+    /// The plain words that take the suffix's place in turn.
+    pub turns: Option<Vec<String>>,
     /// What follows `--`.
     pub command: String,
 }
 
 impl Managed {
+    /// The names of the jobs that it becomes, if they are known.
+    pub fn names(&self) -> Vec<String> {
+        match &self.turns {
+            None => vec![self.name.clone()],
+            Some(turns) => turns.iter().map(|turn| format!("{}-{turn}", self.name)).collect(),
+        }
+    }
+
     pub fn line(&self) -> String {
         let space = if self.environment.is_empty() { "" } else { " " };
         let dir = self.dir.as_ref().map(|dir| format!("-C {dir} ")).unwrap_or_default();
+        let detach = if self.stays { "" } else { "--detach " };
         format!(
-            "{}{space}sentinel-run --detach {dir}{}{} -- {}",
+            "{}{space}sentinel-run {detach}{dir}{}{} -- {}",
             self.environment, self.name, self.suffix, self.command
         )
     }

@@ -15,7 +15,7 @@ mod call;
 mod list;
 mod walk;
 
-pub use walk::{read, read_background};
+pub use walk::{REGISTER_WITH_VALUE, read, read_background};
 
 use std::fmt;
 
@@ -89,6 +89,8 @@ pub enum How {
     Tmux,
     /// `at now`, `batch`
     At,
+    /// `sudo -b`
+    Sudo,
     /// The host's own way, `run_in_background`.
     Host,
 }
@@ -104,6 +106,7 @@ impl fmt::Display for How {
             Self::Screen => "a detached `screen`",
             Self::Tmux => "a detached `tmux` session",
             Self::At => "`at now`",
+            Self::Sudo => "`sudo -b`",
             Self::Host => "the tool's own flag for the background",
         })
     }

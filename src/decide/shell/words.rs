@@ -40,11 +40,16 @@ pub enum Quoting {
 
 /// The script in a word, as for `sh -c`. In double quotes what the outer shell expands stands as it
 /// is: only the commands matter.
-pub fn script(word: &Node) -> Option<(String, Quoting)> {
-    if let Some(text) = literal(word) {
-        return Some((text, Quoting::Free));
-    }
-    let inner = raw(word).strip_prefix('"')?.strip_suffix('"')?;
+pub fn script(word: &Node) -> (String, Quoting) {
+    literal(word)
+        .map(|text| (text, Quoting::Free))
+        .or_else(|| double_quoted(raw(word)))
+        .unwrap_or_else(|| (unquoted(raw(word)), Quoting::Fixed))
+}
+
+/// A script in one pair of double quotes.
+fn double_quoted(word: &str) -> Option<(String, Quoting)> {
+    let inner = word.strip_prefix('"')?.strip_suffix('"')?;
     let mut text = String::new();
     let mut quoting = Quoting::Double;
     let mut chars = inner.chars().peekable();
@@ -61,6 +66,37 @@ pub fn script(word: &Node) -> Option<(String, Quoting)> {
         }
     }
     Some((text, quoting))
+}
+
+/// A word of several pieces without the quotes around them; those within a piece stay.
+pub fn unquoted(word: &str) -> String {
+    let mut text = String::new();
+    let mut chars = word.chars().peekable();
+    let (mut quote, mut depth) = (None, 0_usize);
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            // Within `$( )` everything is as it is.
+            ('(', _) if depth > 0 || text.ends_with('$') => {
+                depth += 1;
+                text.push(c);
+            }
+            (')', _) if depth > 0 => {
+                depth -= 1;
+                text.push(c);
+            }
+            _ if depth > 0 => text.push(c),
+            ('\'', None) => quote = Some('\''),
+            ('"', None) => quote = Some('"'),
+            (c, Some(open)) if c == open => quote = None,
+            ('\\', None | Some('"')) => match chars.next() {
+                Some(next) if quote.is_none() || "\"\\$`".contains(next) => text.push(next),
+                Some(next) => text.extend(['\\', next]),
+                None => {}
+            },
+            (c, _) => text.push(c),
+        }
+    }
+    text
 }
 
 /// A script as one word again.

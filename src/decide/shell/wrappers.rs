@@ -21,7 +21,7 @@ const fn wrapper(
 }
 
 /// From their man pages.
-const WRAPPERS: [Wrapper; 24] = [
+const WRAPPERS: [Wrapper; 26] = [
     wrapper("env", "uCS", &["unset", "chdir"], 0),
     wrapper("sudo", "ugpCTRrtDhU", &["user", "group", "prompt", "host", "chdir", "chroot"], 0),
     wrapper("doas", "uC", &[], 0),
@@ -46,6 +46,8 @@ const WRAPPERS: [Wrapper; 24] = [
     wrapper("setarch", "", &[], 1),
     wrapper("busybox", "", &[], 0),
     wrapper("catchsegv", "", &[], 0),
+    wrapper("runuser", "ugGsT", &["user", "group", "supp-group", "shell"], 0),
+    wrapper("watch", "nd", &["interval"], 0),
 ];
 
 /// Of how many words the wrapper at the beginning of a command line consists, itself included;
@@ -54,6 +56,10 @@ const WRAPPERS: [Wrapper; 24] = [
 pub fn length(words: &[Option<String>]) -> Option<usize> {
     let name = super::words::base(words.first()?.as_deref()?);
     let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.name == name)?;
+    // With `-c` it runs a script.
+    if script_of_shell(words).is_some() {
+        return None;
+    }
     let mut at = 1;
     while let Some(Some(word)) = words.get(at) {
         if word == "--" {

@@ -1,9 +1,9 @@
 //! What to run instead: the managed form of work that would be left behind.
 
-use super::{SHOWN, Walk, parse, read};
+use super::shapes::uses;
+use super::{SHOWN, Turns, Walk, parse, read};
 use crate::decide::shell::call::{Terminal, resolve};
-use crate::decide::shell::edit::Edit;
-use crate::decide::shell::list::{Unit, has_here_document, main_words, units};
+use crate::decide::shell::list::{Unit, has_here_document, main_words, simple_programs, units};
 use crate::decide::shell::managed::{Managed, Names, clean, name_for};
 use crate::decide::shell::words::{self, literal, raw};
 use crate::decide::shell::{How, Offence, Reading, Unreadable, wrappers};
@@ -25,21 +25,21 @@ pub fn read_background(command: &str) -> Result<Reading, Unreadable> {
     walk.whole(&nodes);
     let units = units(&nodes.iter().collect::<Vec<_>>());
     found.offences.insert(0, Offence { how: How::Host, text: cut(command.trim(), SHOWN) });
-    let edits = std::mem::take(&mut walk.edits);
     let managed = match units.as_slice() {
-        [one] => walk.managed(one, &edits),
-        _ => walk.by_shell(&nodes.iter().collect::<Vec<_>>(), 0..walk.text.end(), &edits),
+        // It goes to the background by itself as well.
+        _ if found.offences.len() > 1 => return Ok(found),
+        [one] => walk.managed(one, false),
+        _ => walk.by_shell(&nodes.iter().collect::<Vec<_>>(), 0..walk.text.end(), false),
     };
-    found.jobs = managed.iter().map(|managed| managed.name.clone()).collect();
-    found.instead = managed.map(|managed| managed.line());
+    found.jobs = managed.iter().flat_map(Managed::names).collect();
+    found.instead = managed.map(|managed| managed.line()).filter(|line| super::stands(line));
     Ok(found)
 }
 
 impl Walk {
-    /// The managed form of a unit, if it can be told for certain.
-    ///
-    /// Scripts within it may have been written anew, by `edits`.
-    pub(super) fn managed(&self, unit: &Unit<'_>, edits: &[Edit]) -> Option<Managed> {
+    /// The managed form of a unit, if it can be told for certain. If it `leaves` work behind itself, it
+    /// waits for that.
+    pub(super) fn managed(&self, unit: &Unit<'_>, leaves: bool) -> Option<Managed> {
         if has_here_document(&unit.chain) {
             return None;
         }
@@ -61,7 +61,7 @@ impl Walk {
             }
             _ => {}
         }
-        self.by_shell(&unit.chain, unit.range(), edits)
+        self.by_shell(&unit.chain, unit.range(), leaves)
     }
 
     /// Of `cd DIR`, the directory as it is written.
@@ -84,76 +84,120 @@ impl Walk {
         let names_function = self.functions.contains_key(call.program());
         if only_shell.contains(&call.program())
             || names_function
-            || call.how == Some(How::At)
-            || !redirects.iter().all(is_output)
+            || matches!(call.how, Some(How::At | How::Sudo | How::Screen | How::Tmux))
+            || !redirects.iter().all(|redirect| self.is_dispensable(redirect))
             || literal(program).is_some_and(|program| program.is_empty())
         {
             return None;
         }
         let is_dropped = |at: &usize| call.dropped.iter().any(|range| range.contains(at));
         let kept: Vec<usize> = (0..words.len()).filter(|at| !is_dropped(at)).collect();
-        let first = kept.first().copied()?;
+        // These are the shell's own, and nothing without it.
+        let of_shell = ["exec", "command", "builtin"].contains(&raw(&words[*kept.first()?]));
+        let kept: Vec<usize> = kept.into_iter().filter(|at| !of_shell || *at >= call.at).collect();
         let command: Vec<&str> = kept.iter().map(|at| raw(&words[*at])).collect();
         let known: Vec<_> = kept.iter().map(|at| call.words[*at].clone()).collect();
-        // An exec would only replace a shell that is not there.
-        let exec = usize::from(raw(&words[first]) == "exec");
         let environment: Vec<&str> = assignments.iter().map(raw).collect();
+        let (suffix, turns) = self.suffix()?;
         Some(Managed {
             environment: environment.join(" "),
-            dir: None,
-            suffix: self.suffix(&command.join(" ")),
-            name: name_of(&known[exec..]),
-            command: command[exec..].join(" "),
+            suffix,
+            turns,
+            name: name_of(&known),
+            command: command.join(" "),
+            ..Managed::default()
         })
     }
 
-    /// In a loop a job for each turn, by the variable of the loop.
-    fn suffix(&self, text: &str) -> String {
-        let used = |variable: &&String| {
-            text.contains(&format!("${variable}")) || text.contains(&format!("${{{variable}}}"))
+    /// In a loop a job for each turn: what tells their names apart, and what that is in turn if it is
+    /// known. `None`: no names can be made.
+    fn suffix(&self) -> Option<(String, Option<Vec<String>>)> {
+        let turn = |turns: &Turns| match turns {
+            Turns::For(variable, Some(_)) => Some(format!("-\"${variable}\"")),
+            _ => None,
         };
-        self.loops
-            .iter()
-            .rfind(used)
-            .map(|variable| format!("-\"${variable}\""))
-            .unwrap_or_default()
+        let suffix: String = self.loops.iter().map(turn).collect::<Option<_>>()?;
+        let known = match self.loops.as_slice() {
+            [] => None,
+            [Turns::For(_, Some(words))] => Some(words.clone()),
+            _ => Some(Vec::new()),
+        };
+        Some((suffix, known))
     }
 
     /// Anything else becomes a script.
-    fn by_shell(&self, chain: &[&Node], range: Range<usize>, edits: &[Edit]) -> Option<Managed> {
+    fn by_shell(&self, chain: &[&Node], range: Range<usize>, leaves: bool) -> Option<Managed> {
         if has_here_document(chain) {
             return None;
         }
-        // What only begins with `nohup` becomes no job in the job.
-        let strips: Vec<&Edit> = self.strips.iter().collect();
-        let begins = |edit: &&Edit| strips.iter().any(|strip| strip.from == edit.from);
-        let others = edits.iter().filter(|edit| !begins(edit)).chain(strips.iter().copied());
-        let edits: Vec<Edit> = others.cloned().collect();
+        let written = |from, to| self.text.edited(from, to, &self.strips);
         let (body, pipes) = match chain {
             [one] => match &one.kind {
                 NodeKind::BraceGroup { body, redirects }
                 | NodeKind::Subshell { body, redirects }
-                    if redirects.iter().all(is_output) =>
+                    if redirects.iter().all(|redirect| self.is_dispensable(redirect)) =>
                 {
-                    let span = &body.span;
-                    (self.text.edited(span.start, span.end, &edits), false)
+                    (written(body.span.start, body.span.end), false)
                 }
-                kind => {
-                    let pipes = matches!(kind, NodeKind::Pipeline { .. });
-                    (self.text.edited(range.start, range.end, &edits), pipes)
-                }
+                NodeKind::Pipeline { .. } => (written(range.start, range.end), true),
+                _ => (written(range.start, range.end), false),
             },
-            _ => (self.text.edited(range.start, range.end, &edits), false),
+            _ => (written(range.start, range.end), false),
         };
-        let words = main_words(chain);
+        let body = body.trim();
+        let body = match leaves {
+            true if body.ends_with('&') => format!("{body} wait"),
+            true => format!("{body}; wait"),
+            false => body.to_owned(),
+        };
+        let (suffix, turns) = self.suffix()?;
         let options = if pipes { "-o pipefail -c" } else { "-c" };
         Some(Managed {
-            environment: String::new(),
-            dir: None,
-            name: name_of(&words),
-            suffix: self.suffix(&body),
-            command: format!("bash {options} {}", shell_words::quote(body.trim())),
+            environment: self.passed_on(chain, &body)?,
+            name: name_of(&main_words(chain)),
+            suffix,
+            turns,
+            command: format!("bash {options} {}", shell_words::quote(&body)),
+            ..Managed::default()
         })
+    }
+
+    /// What a script of its own has to be given: the variables that this command line has set. `None`:
+    /// it uses what cannot be given.
+    fn passed_on(&self, chain: &[&Node], body: &str) -> Option<String> {
+        let positional =
+            ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$@", "$*", "$#", "${1", "${@"];
+        let calls_function =
+            simple_programs(chain).iter().any(|name| self.functions.contains_key(name));
+        if calls_function || positional.iter().any(|form| body.contains(form)) {
+            return None;
+        }
+        let used: Vec<&String> = self.locals.iter().filter(|name| uses(body, name)).collect();
+        let is_list = |name: &&String| {
+            body.contains(&format!("${{{name}[")) || body.contains(&format!("${{#{name}["))
+        };
+        // One that it sets itself may mean another thing by it.
+        let sets = |name: &&String| body.contains(&format!("{name}="));
+        if used.iter().any(|name| is_list(name) || sets(name)) {
+            return None;
+        }
+        let given: Vec<String> = used.iter().map(|name| format!("{name}=\"${name}\"")).collect();
+        Some(given.join(" "))
+    }
+
+    /// Whether nothing is lost if a redirection goes, for the output is in the job's log: one to nowhere,
+    /// to another descriptor, or to a log that nothing else here reads.
+    fn is_dispensable(&self, redirect: &Node) -> bool {
+        let NodeKind::Redirect { op, target, fd, varfd } = &redirect.kind else { return false };
+        let to = raw(target).trim_matches(['"', '\'']);
+        let output =
+            matches!(op.as_str(), ">" | ">>" | ">|" | "&>" | "&>>" | ">&" | ">&-") && *fd <= 2;
+        let no_input = (op == "<" && to == "/dev/null") || (op == "<&-" && *fd <= 0);
+        let is_log =
+            [".log", ".out", ".err", "/log"].iter().any(|end| to.ends_with(end)) || to == "log";
+        let nowhere = to == "/dev/null" || op == ">&-" || to.bytes().all(|b| b.is_ascii_digit());
+        varfd.is_none()
+            && (no_input || (output && (nowhere || (is_log && !self.is_named(Some(to))))))
     }
 
     /// What a detached terminal would have run.
@@ -167,7 +211,7 @@ impl Walk {
             [] => return None,
             // One word is a script.
             [script] => {
-                let (script, _) = words::script(script)?;
+                let (script, _) = words::script(script);
                 let known: Vec<_> = script.split_whitespace().map(|w| Some(w.to_owned())).collect();
                 (known, as_command(&script))
             }
@@ -181,20 +225,23 @@ impl Walk {
                 Some(name) => clean(name),
                 None => name_of(&known),
             },
-            suffix: String::new(),
             command: text,
+            ..Managed::default()
         })
     }
 
     /// `echo '...' | at now`: what is echoed.
     fn at(commands: &[Node]) -> Option<Managed> {
-        let [echo, _] = commands else { return None };
+        let [echo, at] = commands else { return None };
+        if at.to_string().contains('+') {
+            return None; // later than now
+        }
         let NodeKind::Command { words, .. } = &echo.kind else { return None };
         let [program, script] = words.as_slice() else { return None };
         if !matches!(raw(program), "echo" | "printf") {
             return None;
         }
-        let (script, _) = words::script(script)?;
+        let (script, _) = words::script(script);
         let known: Vec<_> = script.split_whitespace().map(|word| Some(word.to_owned())).collect();
         let name = name_of(&known);
         Some(Managed { name, command: as_command(&script), ..Managed::default() })
@@ -203,18 +250,6 @@ impl Walk {
 
 fn is_at(node: &Node) -> bool {
     matches!(&node.kind, NodeKind::Command { words, .. } if resolve(words, 0).how == Some(How::At))
-}
-
-/// A redirection of what is printed, or of an input that is empty anyhow.
-fn is_output(redirect: &Node) -> bool {
-    match &redirect.kind {
-        NodeKind::Redirect { op, target, fd, varfd } => {
-            let output = matches!(op.as_str(), ">" | ">>" | ">|" | "&>" | "&>>" | ">&" | ">&-");
-            let no_input = (op == "<" && raw(target) == "/dev/null") || (op == "<&-" && *fd <= 0);
-            varfd.is_none() && (no_input || (output && *fd <= 2))
-        }
-        _ => false,
-    }
 }
 
 /// A name for what these words do; of a script in them, for what that does.

@@ -1,19 +1,25 @@
 //! Reading a command line: through all that a shell would run, with its jobs counted in each
 //! environment they belong to.
 
+mod shapes;
 mod instead;
+mod calls;
 mod within;
 
 pub use instead::read_background;
+pub use within::REGISTER_WITH_VALUE;
 
-use super::call::{Resolved, events, keeps, resolve};
+use super::call::{events, resolve};
 use super::edit::{Edit, Text};
-use super::events::{Event, left};
+use super::events::{Event, Target, left};
 use super::list::{Unit, only_ours, units};
 use super::managed::{Managed, Names};
-use super::words::{self, raw};
 use super::{Call, How, Offence, Reading, Unreadable};
 use rable::{Node, NodeKind};
+use shapes::{
+    at_exit, companion, ends_terminal, has_pid, is_bounded, is_timer, overs, plain_turns, polls,
+    text_detaches, uses,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -65,6 +71,10 @@ fn is_marked(command: &str, nodes: &[Node]) -> bool {
     let other = "x".repeat(MARK.len());
     command.match_indices(MARK).any(|(at, _)| {
         let before = command[..at].trim_end_matches([' ', '\t']);
+        let after = command[at + MARK.len()..].chars().next();
+        if after.is_some_and(char::is_alphanumeric) {
+            return false; // another word
+        }
         let changed = format!("{}{other}{}", &command[..at], &command[at + MARK.len()..]);
         before.ends_with('#') && parse(&changed).is_ok_and(|new| new == nodes)
     })
@@ -87,6 +97,7 @@ struct Job {
     /// What offends in it of its own.
     nested: Vec<(usize, Offence)>,
     edits: Vec<Edit>,
+    jobs: Vec<String>,
 }
 
 struct Walk {
@@ -102,11 +113,36 @@ struct Walk {
     jobs: Vec<Job>,
     functions: BTreeMap<String, Vec<Event>>,
     called: BTreeSet<String>,
-    /// What only tells of background jobs, or lets go of them: it goes when they do.
-    companions: Vec<(Range<usize>, bool)>,
-    loops: Vec<String>,
-    /// `pgrep` and `pidof` calls that nobody has used yet.
+    /// Those that managed work was put in the place of.
+    replaced: BTreeSet<usize>,
+    companions: Vec<Companion>,
+    /// Variables that hold the PID of a job, and where else such a PID is used.
+    kept: Vec<(String, usize)>,
+    used: Vec<usize>,
+    /// Variables that are set here, and those of them that hold no PID of a job.
+    locals: BTreeSet<String>,
+    elsewhere: BTreeSet<String>,
+    loops: Vec<Turns>,
+    /// `pgrep` and `pidof` calls whose answer nobody has used yet, and those kept in a variable.
     found_by: Vec<Call>,
+    found_in: Vec<(String, Call)>,
+    /// A detached terminal that is ended here.
+    ends_terminal: bool,
+}
+
+/// What only tells of a background job, or lets go of it: it goes when that does.
+struct Companion {
+    range: Range<usize>,
+    lets_go: bool,
+    job: Option<usize>,
+}
+
+/// What makes the turns of a loop differ.
+enum Turns {
+    /// A variable, with the words it has in turn if they are plain.
+    For(String, Option<Vec<String>>),
+    /// Nothing that a name could be made of.
+    Other,
 }
 
 impl Walk {
@@ -123,9 +159,16 @@ impl Walk {
             jobs: Vec::new(),
             functions: BTreeMap::new(),
             called: BTreeSet::new(),
+            replaced: BTreeSet::new(),
             companions: Vec::new(),
+            kept: Vec::new(),
+            used: Vec::new(),
+            locals: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
             loops: Vec::new(),
             found_by: Vec::new(),
+            found_in: Vec::new(),
+            ends_terminal: false,
         }
     }
 
@@ -139,20 +182,36 @@ impl Walk {
                 self.finish(Scope { events, at_exit: Vec::new() });
             }
         }
+        if self.ends_terminal {
+            self.offences.retain(|(_, one)| !matches!(one.how, How::Screen | How::Tmux));
+        }
         self.let_companions_go();
+        let new = self.text.edited(0, self.text.end(), &self.edits);
+        let is_used = |name: &str| uses(&new, name);
+        let lost = self.used.iter().any(|job| self.replaced.contains(job))
+            || self.kept.iter().any(|(name, job)| self.replaced.contains(job) && is_used(name));
+        if lost {
+            self.can_be_rewritten = false; // there is no such PID any more
+        }
     }
 
     /// `disown` and `echo $!` make no sense without the job; alone, a `disown` offends itself.
     fn let_companions_go(&mut self) {
-        for (range, lets_go) in std::mem::take(&mut self.companions) {
-            if !self.offences.is_empty() {
+        for Companion { range, lets_go, job } in std::mem::take(&mut self.companions) {
+            if job.is_some_and(|job| self.replaced.contains(&job)) {
                 self.edits.push(Edit { from: range.start, to: range.end, new: String::new() });
-            } else if lets_go {
+            } else if lets_go && self.offences.is_empty() {
                 let text = self.text.slice(range.start, range.end);
                 self.offend(range.start, How::Disown, text.trim().trim_end_matches(';'));
                 self.can_be_rewritten = false;
+            } else if let Some(job) = job {
+                self.used.push(job);
             }
         }
+    }
+
+    fn last_job(&self) -> Option<usize> {
+        self.jobs.len().checked_sub(1)
     }
 
     fn offend(&mut self, at: usize, how: How, text: &str) {
@@ -163,7 +222,7 @@ impl Walk {
     /// What is left when an environment is done, offends.
     fn finish(&mut self, scope: Scope) {
         let events = [scope.events, scope.at_exit].concat();
-        let (left, called) = left(&events, &self.functions);
+        let (left, called) = left(&events, &self.functions, &self.elsewhere);
         self.called.extend(called);
         let numbers = events.iter().filter_map(|event| match event {
             Event::Background(job) => Some(*job),
@@ -178,6 +237,7 @@ impl Walk {
             let job = &mut self.jobs[number];
             let nested = std::mem::take(&mut job.nested);
             let edits = std::mem::take(&mut job.edits);
+            let jobs = std::mem::take(&mut job.jobs);
             if left.contains(&number) {
                 let (range, how, managed) = (job.range.clone(), job.how, job.managed.take());
                 let text = self.text.slice(range.start, range.end);
@@ -185,10 +245,14 @@ impl Walk {
                     continue; // of a function that is called twice
                 }
                 self.offend(range.start, how, &text);
+                if managed.is_some() {
+                    self.replaced.insert(number);
+                }
                 self.replace(range, managed);
             } else {
                 if nested.iter().any(|(_, offence)| !is_bounded(offence)) {
                     self.edits.extend(edits);
+                    self.found.jobs.extend(jobs);
                 }
                 self.offences.extend(nested.into_iter().filter(|(_, one)| !is_bounded(one)));
             }
@@ -206,7 +270,7 @@ impl Walk {
         let ends = matches!(self.text.at(next), None | Some('\n' | ')' | '#' | ';'));
         let goes_on = self.text.slice(range.end.saturating_sub(1), range.end) == "&" && !ends;
         let new = managed.line() + if goes_on { ";" } else { "" };
-        self.found.jobs.push(managed.name);
+        self.found.jobs.extend(managed.names());
         self.edits.push(Edit { from: range.start, to: range.end, new });
     }
 
@@ -222,12 +286,22 @@ impl Walk {
 
     fn chain(&mut self, unit: &Unit<'_>, scope: &mut Scope) {
         for (number, node) in unit.chain.iter().enumerate() {
-            if let Some(lets_go) = companion(node) {
-                let range = self.with_separator(unit, number);
-                self.companions.push((range, lets_go));
+            match companion(node) {
+                Some((lets_go, file)) if unit.chain.len() == 1 && !self.is_named(file) => {
+                    let (range, job) = (self.with_separator(unit, number), self.last_job());
+                    self.companions.push(Companion { range, lets_go, job });
+                }
+                _ if has_pid(node) => self.used.extend(self.last_job()),
+                _ => {}
             }
             self.command(node, scope);
         }
+    }
+
+    /// Whether a file is named more than once.
+    fn is_named(&self, file: Option<&str>) -> bool {
+        let text = self.text.slice(0, self.text.end());
+        file.is_some_and(|file| text.matches(file).count() > 1)
     }
 
     /// What goes if one command of a chain goes.
@@ -251,18 +325,22 @@ impl Walk {
         for node in &unit.chain {
             self.command(node, &mut inner);
         }
+        let over = overs(&inner);
         self.finish(inner);
         if only_ours(&unit.chain) {
             return;
         }
+        if is_timer(&unit.chain) {
+            scope.events.extend(over); // it ends others, and then itself
+            return;
+        }
         let nested = self.offences.split_off(offences);
         let edits = self.edits.split_off(edits);
-        if nested.iter().all(|(_, offence)| is_bounded(offence)) {
-            // It goes with the whole, or counts for nothing.
-            self.names = names;
-            self.found.jobs.truncate(jobs);
-        }
-        let managed = self.managed(unit, &edits);
+        let jobs = self.found.jobs.split_off(jobs);
+        self.names = names; // what is in it goes with the whole
+        // What the managed work leaves behind itself, it has to wait for.
+        let leaves = nested.iter().any(|(_, offence)| !is_bounded(offence));
+        let managed = self.managed(unit, leaves);
         let how = match nested.as_slice() {
             [(_, only)] if is_bounded(only) => only.how,
             _ => How::Ampersand,
@@ -270,7 +348,7 @@ impl Walk {
         let range = unit.range();
         let sign = self.text.skip_blanks(range.end);
         let end = if self.text.at(sign) == Some('&') { sign + 1 } else { range.end };
-        self.jobs.push(Job { range: range.start..end, how, managed, nested, edits });
+        self.jobs.push(Job { range: range.start..end, how, managed, nested, edits, jobs });
         scope.events.push(Event::Background(self.jobs.len() - 1));
     }
 
@@ -284,36 +362,36 @@ impl Walk {
             }
             NodeKind::If { condition, then_body, else_body, redirects } => {
                 self.list(&[condition], scope);
-                self.list(&[then_body], scope);
-                if let Some(body) = else_body {
-                    self.list(&[body], scope);
-                }
+                self.branches([&**then_body].into_iter().chain(else_body.as_deref()), scope);
                 self.redirects(redirects);
             }
             NodeKind::While { condition, body, redirects }
             | NodeKind::Until { condition, body, redirects } => {
                 self.list(&[condition], scope);
-                self.list(&[body], scope);
+                scope.events.extend(polls(condition));
+                self.turns(Turns::Other, body, scope);
                 self.redirects(redirects);
             }
             NodeKind::For { var, words, body, redirects }
             | NodeKind::Select { var, words, body, redirects } => {
                 words.iter().flatten().for_each(|word| self.word(word));
-                self.loops.push(var.clone());
-                self.list(&[body], scope);
-                self.loops.pop();
+                self.locals.insert(var.clone());
+                self.elsewhere.insert(var.clone());
+                let turns = plain_turns(words.as_deref().unwrap_or_default());
+                self.turns(Turns::For(var.clone(), turns), body, scope);
                 self.redirects(redirects);
             }
-            NodeKind::ForArith { body, redirects, .. }
-            | NodeKind::BraceGroup { body, redirects } => {
+            NodeKind::ForArith { body, redirects, .. } => {
+                self.turns(Turns::Other, body, scope);
+                self.redirects(redirects);
+            }
+            NodeKind::BraceGroup { body, redirects } => {
                 self.list(&[body], scope);
                 self.redirects(redirects);
             }
             NodeKind::Case { word, patterns, redirects } => {
                 self.word(word);
-                for body in patterns.iter().filter_map(|pattern| pattern.body.as_ref()) {
-                    self.list(&[body], scope);
-                }
+                self.branches(patterns.iter().filter_map(|pattern| pattern.body.as_ref()), scope);
                 self.redirects(redirects);
             }
             NodeKind::Function { name, body } => {
@@ -325,6 +403,7 @@ impl Walk {
             NodeKind::Subshell { body, redirects } => {
                 let mut inner = Scope::default();
                 self.list(&[body], &mut inner);
+                scope.events.extend(overs(&inner));
                 self.finish(inner);
                 self.redirects(redirects);
             }
@@ -337,11 +416,38 @@ impl Walk {
         }
     }
 
+    fn turns(&mut self, turns: Turns, body: &Node, scope: &mut Scope) {
+        self.loops.push(turns);
+        self.list(&[body], scope);
+        self.loops.pop();
+    }
+
+    /// Of several branches one is taken: what one starts, another does not end.
+    fn branches<'n>(&mut self, bodies: impl Iterator<Item = &'n Node>, scope: &mut Scope) {
+        let mut started = Vec::new();
+        for body in bodies {
+            let mut inner = Scope::default();
+            self.list(&[body], &mut inner);
+            let (left, called) = left(&inner.events, &self.functions, &self.elsewhere);
+            self.called.extend(called);
+            scope.events.extend(overs(&inner));
+            scope.at_exit.extend(inner.at_exit);
+            started.extend(inner.events.into_iter().filter(|event| match event {
+                Event::Background(job) => left.contains(job),
+                Event::Kept(_) | Event::Called(_) => true,
+                Event::Over(_) => false,
+            }));
+        }
+        scope.events.extend(started);
+    }
+
     /// One or more commands that are joined by pipes: in more, each has an environment of its own.
     fn pipeline(&mut self, node: &Node, scope: &mut Scope) {
+        let unused = self.found_by.len();
         let how = match &node.kind {
             NodeKind::Pipeline { commands, .. } => {
                 let mut how = None;
+                self.piped_script(commands);
                 for command in commands {
                     let mut inner = Scope::default();
                     match &command.kind {
@@ -350,19 +456,28 @@ impl Walk {
                         }
                         _ => self.command(command, &mut inner),
                     }
+                    scope.events.extend(overs(&inner));
                     self.finish(inner);
                 }
                 how
             }
             _ => self.simple(node, scope),
         };
+        if self.depth == 0 {
+            self.found_by.truncate(unused); // within, somebody outside may use it
+        }
         if let Some(how) = how {
             let range = node.span.start..node.span.end;
             let text = self.text.slice(range.start, range.end);
             self.offend(range.start, how, &text);
             let unit = Unit { chain: vec![node], background: false };
-            let managed = self.managed(&unit, &[]);
-            self.replace(range, managed);
+            // Where something follows, or takes the output, it was to be waited for.
+            let alone =
+                self.depth == 0 && range == (self.text.skip_blanks(0)..self.text.trimmed_end());
+            let managed = self.managed(&unit, false);
+            let detaches = !matches!(how, How::Nohup | How::Setsid) || text_detaches(&text);
+            let stays = !alone && !detaches;
+            self.replace(range, managed.map(|managed| Managed { stays, ..managed }));
         }
     }
 
@@ -371,16 +486,21 @@ impl Walk {
         let NodeKind::Command { assignments, words, redirects } = &node.kind else { return None };
         assignments.iter().chain(words).for_each(|word| self.word(word));
         self.redirects(redirects);
-        scope.events.extend(assignments.iter().chain(words).filter_map(|word| keeps(raw(word))));
         let call = resolve(words, 0);
+        self.variables(assignments, words, &call, scope);
         self.note(&call, words, 0);
         self.scripts(&call, words, redirects);
-        if call.program() == "trap" {
-            scope.at_exit.extend(at_exit(&call, words));
+        match call.program() {
+            "trap" => scope.at_exit.extend(at_exit(&call, words)),
+            "tmux" | "screen" => self.ends_terminal |= ends_terminal(&call),
+            "pkill" | "killall" if self.aims_at_jobs(&call) => {
+                scope.events.push(Event::Over(Target::All));
+            }
+            _ => {}
         }
         scope.events.extend(events(&call, words));
         if let Some(inner) = call.inner() {
-            self.inner(words, inner);
+            self.inner(words, redirects, inner);
         }
         self.strips.extend(call.dropped.iter().filter_map(|dropped| {
             let [from, to] = [dropped.start, dropped.end].map(|at| words.get(at));
@@ -388,87 +508,4 @@ impl Walk {
         }));
         call.how
     }
-
-    /// Remembers calls that matter beyond the background.
-    fn note(&mut self, call: &Resolved, words: &[Node], from: usize) {
-        for begin in BTreeSet::from([from, call.at]) {
-            let text: Vec<&str> = words.iter().skip(begin).map(raw).collect();
-            self.found.calls.push(text.join(" "));
-        }
-        let own = Call { words: call.own().to_vec() };
-        if call.is_ours() {
-            self.found.ours.push(own);
-            return;
-        }
-        match call.program() {
-            "pkill" | "killall" => self.found.kills.push(own),
-            "pgrep" | "pidof" => self.found_by.push(own),
-            "kill" if !words.iter().any(|word| raw(word) == "-0") => {
-                self.found.kills.append(&mut self.found_by);
-            }
-            _ => {}
-        }
-    }
-
-    /// What one of our programs is to run, as if it stood alone.
-    fn inner(&mut self, words: &[Node], from: usize) {
-        let (first, last) = (&words[from], &words[words.len() - 1]);
-        let call = resolve(words, from);
-        let before = self.found.calls.len();
-        self.note(&call, words, from);
-        self.scripts(&call, words, &[]);
-        self.found.inner.extend_from_slice(&self.found.calls[before..]);
-        let Some(how) = call.how else { return };
-        self.offend(first.span.start, how, &self.text.slice(first.span.start, last.span.end));
-        match (call.terminal.is_some(), words.get(call.at)) {
-            (false, Some(program)) => self.edits.push(Edit {
-                from: first.span.start,
-                to: program.span.start,
-                new: String::new(),
-            }),
-            _ => self.can_be_rewritten = false,
-        }
-    }
-}
-
-/// Whether it is bounded by the job it stands in: of one that is waited for or ended, `nohup` and
-/// `setsid` keep nothing alive.
-fn is_bounded(offence: &Offence) -> bool {
-    matches!(offence.how, How::Nohup | How::Setsid)
-}
-
-/// Whether a command only tells of a background job (false), or lets go of it (true).
-fn companion(node: &Node) -> Option<bool> {
-    let NodeKind::Command { words, .. } = &node.kind else { return None };
-    match raw(words.first()?) {
-        "disown" => Some(true),
-        "echo" | "printf" if words.iter().any(tells) => Some(false),
-        _ => None,
-    }
-}
-
-/// Whether a word has the PID of the last background job in it, and nothing that runs.
-fn tells(word: &Node) -> bool {
-    let NodeKind::Word { value, parts, .. } = &word.kind else { return false };
-    let runs = |part: &Node| matches!(part.kind, NodeKind::CommandSubstitution { .. });
-    value.contains("$!") && !parts.iter().any(runs)
-}
-
-/// What an EXIT trap does.
-fn at_exit(call: &Resolved, words: &[Node]) -> Vec<Event> {
-    let on_exit =
-        call.own().iter().skip(2).any(|word| matches!(word.as_deref(), Some("EXIT" | "0")));
-    let script = words.get(call.at + 1).and_then(words::script);
-    let nodes = script.filter(|_| on_exit).and_then(|(script, _)| parse(&script).ok());
-    let mut found = Vec::new();
-    for node in nodes.iter().flatten() {
-        for unit in units(&[node]) {
-            for node in unit.chain {
-                if let NodeKind::Command { words, .. } = &node.kind {
-                    found.extend(events(&resolve(words, 0), words));
-                }
-            }
-        }
-    }
-    found
 }

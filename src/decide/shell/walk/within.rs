@@ -2,13 +2,43 @@
 //! a word stands for.
 
 use super::{Walk, parse};
-use crate::decide::shell::call::Resolved;
+use crate::decide::shell::call::{Resolved, resolve};
 use crate::decide::shell::edit::Edit;
 use crate::decide::shell::list::{flatten, units};
 use crate::decide::shell::managed::Names;
-use crate::decide::shell::words::{self, literal};
+use crate::decide::shell::words::{self, raw};
 use crate::decide::shell::wrappers;
 use rable::{Node, NodeKind};
+
+/// The options of `sentinel-keep register` whose value is the next word.
+pub const REGISTER_WITH_VALUE: [&str; 26] = [
+    "--registry",
+    "--alert-cmd",
+    "--duration",
+    "--max-restarts",
+    "--restart-cooldown",
+    "--backoff",
+    "--failure-threshold",
+    "--grace",
+    "--check-interval",
+    "--progress-timeout",
+    "--stale",
+    "--progress-interval",
+    "--max-memory",
+    "--max-cpu",
+    "--max-log",
+    "--cwd",
+    "-C",
+    "--env",
+    "--env-file",
+    "--after",
+    "--pre-restart",
+    "--beat-on",
+    "--progress-cmd",
+    "--progress-file",
+    "--health-cmd",
+    "--health-http",
+];
 
 /// Scripts in scripts in scripts: more is not looked into.
 const DEEP: usize = 6;
@@ -33,18 +63,16 @@ impl Walk {
         if let Some(at) = wrappers::script_of_shell(own) {
             self.script_word(&words[call.at + at]);
         } else if call.program() == "eval" {
-            let scripts: Option<Vec<_>> = words[call.at + 1..].iter().map(words::script).collect();
-            let text: Vec<String> = scripts.into_iter().flatten().map(|(text, _)| text).collect();
-            self.fixed(&text.join(" "));
-        } else if call.program() == "sentinel-keep"
-            && own.get(1).and_then(|word| word.as_deref()) == Some("register")
-            && call.inner().is_none()
-        {
-            // COMMAND is one word, and goes to `sh -c`.
-            let is_script = |word: &&Node| literal(word).is_some_and(|text| text.contains(' '));
-            if let Some(word) = words.iter().rfind(is_script) {
+            let scripts = words[call.at + 1..].iter().map(|word| words::script(word).0);
+            self.fixed(&scripts.collect::<Vec<_>>().join(" "));
+        } else if call.program() == "trap" {
+            if let Some(script) = words.get(call.at + 1) {
+                self.fixed(&words::script(script).0);
+            }
+        } else if call.program() == "sentinel-keep" && call.inner().is_none() {
+            if let Some(at) = registered(own) {
                 let before = self.found.calls.len();
-                self.registered(word);
+                self.registered(&words[call.at + at]);
                 self.found.inner.extend_from_slice(&self.found.calls[before..]);
             }
         } else if wrappers::reads_script(own) {
@@ -52,9 +80,7 @@ impl Walk {
                 match &redirect.kind {
                     NodeKind::HereDoc { content, .. } => self.fixed(&content.clone()),
                     NodeKind::Redirect { op, target, .. } if op == "<<<" => {
-                        if let Some((text, _)) = words::script(target) {
-                            self.fixed(&text);
-                        }
+                        self.fixed(&words::script(target).0);
                     }
                     _ => {}
                 }
@@ -75,20 +101,37 @@ impl Walk {
         ];
         let end = call.inner().unwrap_or(words.len());
         for at in call.at..end {
-            let Some(word) = &call.words[at] else { continue };
+            let word = raw(&words[at]);
             let (option, value) = word.split_once('=').unwrap_or((word, ""));
             match words.get(at + 1) {
                 _ if !OPTIONS.contains(&option) => {}
-                _ if !value.is_empty() => self.fixed(value),
+                _ if !value.is_empty() => self.fixed(&words::unquoted(value)),
                 Some(value) => self.script_word(value),
                 None => {}
             }
         }
     }
 
+    /// `echo '...' | bash`: what is echoed is a script.
+    pub(super) fn piped_script(&mut self, commands: &[Node]) {
+        let [.., echo, shell] = commands else { return };
+        let (NodeKind::Command { words: echo, .. }, NodeKind::Command { words: shell, .. }) =
+            (&echo.kind, &shell.kind)
+        else {
+            return;
+        };
+        let shell = resolve(shell, 0);
+        if let [program, script] = echo.as_slice()
+            && matches!(raw(program), "echo" | "printf")
+            && wrappers::reads_script(shell.own())
+        {
+            self.fixed(&words::script(script).0);
+        }
+    }
+
     /// A script in a word: where it offends, the word is written anew.
     fn script_word(&mut self, word: &Node) {
-        let Some((text, quoting)) = words::script(word) else { return };
+        let (text, quoting) = words::script(word);
         let Nested::Offends(new) = self.nested(&text, word.span.start) else { return };
         match new.and_then(|new| words::quote(&new, quoting)) {
             Some(new) => {
@@ -100,7 +143,7 @@ impl Walk {
 
     /// A script that is to be kept alive: it has to stay in the foreground.
     fn registered(&mut self, word: &Node) {
-        let Some((text, quoting)) = words::script(word) else { return };
+        let (text, quoting) = words::script(word);
         if matches!(self.nested(&text, word.span.start), Nested::Clean) {
             return;
         }
@@ -161,10 +204,7 @@ impl Walk {
             else {
                 continue;
             };
-            let Some((at, text)) = text_of(value, from, command) else {
-                self.can_be_rewritten = false;
-                continue;
-            };
+            let Some((at, text)) = text_of(value, from, command) else { continue };
             from = at + 1;
             // A place in the word is one in the text, if that is where the word is from.
             let whole = word.span.end > word.span.start
@@ -172,7 +212,8 @@ impl Walk {
             let place = word.span.start + value[..at].chars().count();
             if let Nested::Offends(new) = self.nested(&text, word.span.start) {
                 match new {
-                    Some(new) if whole => {
+                    // Whoever takes the PID that it prints would take something else.
+                    Some(new) if whole && !text.contains("$!") => {
                         let to = place + text.chars().count();
                         self.edits.push(Edit { from: place, to, new });
                     }
@@ -181,6 +222,23 @@ impl Walk {
             }
         }
     }
+}
+
+/// Which word of `sentinel-keep register NAME COMMAND` is the command, which goes to `sh -c`.
+fn registered(own: &[Option<String>]) -> Option<usize> {
+    let register = own.iter().position(|word| word.as_deref() == Some("register"))?;
+    let mut operands = Vec::new();
+    let mut at = register + 1;
+    while at < own.len() {
+        match own[at].as_deref() {
+            Some(option) if option.starts_with('-') && option.len() > 1 => {
+                at += usize::from(REGISTER_WITH_VALUE.contains(&option));
+            }
+            _ => operands.push(at),
+        }
+        at += 1;
+    }
+    operands.get(1).copied()
 }
 
 /// One background job as a command that stays.

@@ -1,0 +1,126 @@
+//! What single calls tell: which variables they set, which jobs of ours they start, whom they would kill.
+
+use super::shapes::uses;
+use super::{Scope, Walk};
+use crate::decide::shell::Call;
+use crate::decide::shell::call::{Resolved, keeps, resolve};
+use crate::decide::shell::edit::Edit;
+use crate::decide::shell::words::{self, raw};
+use rable::Node;
+use std::collections::BTreeSet;
+
+impl Walk {
+    /// Remembers what is kept in variables.
+    pub(super) fn variables(
+        &mut self,
+        assignments: &[Node],
+        words: &[Node],
+        call: &Resolved,
+        scope: &mut Scope,
+    ) {
+        let declares = ["local", "export", "declare", "typeset", "readonly"];
+        let reads = ["read", "mapfile", "readarray"].contains(&call.program());
+        let given = words.iter().skip(call.at + 1);
+        let set = assignments.iter().filter(|_| words.is_empty());
+        let set = set.chain(given.filter(|_| reads || declares.contains(&call.program())));
+        for word in set.map(raw) {
+            let name = word.split(['=', '+', '[']).next().unwrap_or_default();
+            let value = word.split_once('=').map(|(_, value)| value).unwrap_or_default();
+            if !name.starts_with('-') && !name.is_empty() {
+                self.locals.insert(name.to_owned());
+            }
+            let calls = self.found_by.drain(..).map(|call| (name.to_owned(), call));
+            self.found_in.extend(calls);
+            match keeps(word) {
+                Some(kept) => {
+                    self.kept.extend(self.last_job().map(|job| (name.to_owned(), job)));
+                    scope.events.push(kept);
+                }
+                // A file may hold such a PID.
+                None if ["cat ", "jobs", "<"].iter().any(|from| value.contains(from)) => {}
+                None if !reads => {
+                    self.elsewhere.insert(name.to_owned());
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Whether a kill by pattern is aimed at a job of this command line, as far as can be told.
+    pub(super) fn aims_at_jobs(&self, call: &Resolved) -> bool {
+        let own = call.own();
+        let Some(Some(pattern)) = own.last() else { return true };
+        own.iter().any(|word| word.as_deref().is_some_and(|word| word.starts_with("-P")))
+            || self.jobs.iter().any(|job| {
+                self.text.slice(job.range.start, job.range.end).contains(pattern.as_str())
+            })
+    }
+
+    /// Remembers calls that matter beyond the background.
+    pub(super) fn note(&mut self, call: &Resolved, words: &[Node], from: usize) {
+        let known =
+            |at: usize| call.words[at].clone().unwrap_or_else(|| raw(&words[at]).to_owned());
+        let mut begins = BTreeSet::from([from, call.at]);
+        if call.program() == "find" {
+            let runs =
+                |at: &usize| matches!(raw(&words[*at]), "-exec" | "-execdir" | "-ok" | "-okdir");
+            begins.extend((call.at..words.len()).filter(runs).map(|at| at + 1));
+        }
+        for begin in begins.into_iter().filter(|begin| *begin < words.len()) {
+            let as_written: Vec<&str> = words.iter().skip(begin).map(raw).collect();
+            let mut as_meant: Vec<String> = (begin..words.len()).map(known).collect();
+            let meant = as_meant.join(" ");
+            let program = as_meant.remove(0);
+            as_meant.insert(0, words::base(&program).to_owned());
+            let texts = BTreeSet::from([as_written.join(" "), meant, as_meant.join(" ")]);
+            self.found.calls.extend(texts);
+        }
+        let own = Call { words: call.own().to_vec() };
+        if call.is_ours() {
+            self.found.ours.push(own);
+            return;
+        }
+        match call.program() {
+            "pkill" | "killall" => self.found.kills.push(own),
+            "pgrep" | "pidof" => self.found_by.push(own),
+            // `ps aux | grep x | ... | xargs kill`
+            "grep" => {
+                let pattern =
+                    own.words.iter().skip(1).flatten().find(|word| !word.starts_with('-'));
+                let words = ["pgrep", "-f"].map(|word| Some(word.to_owned()));
+                let words = words.into_iter().chain([pattern.cloned()]).collect();
+                self.found_by.extend(pattern.is_some().then_some(Call { words }));
+            }
+            "kill" if !words.iter().any(|word| matches!(raw(word), "-0" | "-l" | "-L")) => {
+                self.found.kills.append(&mut self.found_by);
+                let used = |name: &str| words.iter().any(|word| uses(raw(word), name));
+                let found = self.found_in.iter().filter(|(name, _)| used(name));
+                self.found.kills.extend(found.map(|(_, call)| call.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    /// What one of our programs is to run, as if it stood alone.
+    pub(super) fn inner(&mut self, words: &[Node], redirects: &[Node], from: usize) {
+        let (first, last) = (&words[from], &words[words.len() - 1]);
+        let call = resolve(words, from);
+        let before = self.found.calls.len();
+        self.note(&call, words, from);
+        self.scripts(&call, words, redirects);
+        self.found.inner.extend_from_slice(&self.found.calls[before..]);
+        if let Some(next) = call.inner() {
+            self.inner(words, redirects, next);
+        }
+        let Some(how) = call.how else { return };
+        self.offend(first.span.start, how, &self.text.slice(first.span.start, last.span.end));
+        match (call.terminal.is_some(), words.get(call.at)) {
+            (false, Some(program)) => self.edits.push(Edit {
+                from: first.span.start,
+                to: program.span.start,
+                new: String::new(),
+            }),
+            _ => self.can_be_rewritten = false,
+        }
+    }
+}

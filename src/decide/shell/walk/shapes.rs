@@ -1,0 +1,134 @@
+//! Shapes of commands that mean more than they say: a watchdog, a poll, an `echo $!`, an EXIT trap.
+
+use super::{Scope, parse};
+use crate::decide::shell::call::{Resolved, events, polled, resolve};
+use crate::decide::shell::events::Event;
+use crate::decide::shell::list::{simple_commands, simple_programs, units};
+use crate::decide::shell::words::{self, raw};
+use crate::decide::shell::{How, Offence};
+use rable::{Node, NodeKind};
+
+/// Whether it is bounded by the job it stands in: of one that is waited for or ended, `nohup` and
+/// `setsid` keep nothing alive.
+pub fn is_bounded(offence: &Offence) -> bool {
+    matches!(offence.how, How::Nohup | How::Setsid)
+}
+
+/// Whether a command only tells of a background job (false), or lets go of it (true); and the file that
+/// it tells.
+pub fn companion(node: &Node) -> Option<(bool, Option<&str>)> {
+    let NodeKind::Command { words, redirects, .. } = &node.kind else { return None };
+    let file = match redirects.as_slice() {
+        [] => None,
+        [Node { kind: NodeKind::Redirect { target, .. }, .. }] => Some(raw(target)),
+        _ => return None,
+    };
+    match raw(words.first()?) {
+        "disown" => Some((true, None)),
+        "echo" | "printf" if words.iter().any(tells) => Some((false, file)),
+        _ => None,
+    }
+}
+
+/// Whether a command uses the PID of the last background job for more than to keep it, wait for it or
+/// end it.
+pub fn has_pid(node: &Node) -> bool {
+    let NodeKind::Command { words, .. } = &node.kind else { return false };
+    let about = words.first().map(raw).unwrap_or_default();
+    !["wait", "kill", "local", "export", "declare", "trap"].contains(&about)
+        && words.iter().any(|word| raw(word).contains("$!"))
+}
+
+/// Whether a text uses a variable.
+pub fn uses(text: &str, name: &str) -> bool {
+    [format!("${name}"), format!("${{{name}")].iter().any(|form| {
+        text.match_indices(form.as_str()).any(|(at, _)| {
+            let next = text[at + form.len()..].chars().next();
+            !next.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+        })
+    })
+}
+
+/// What ends jobs in an environment within; it ends those outside, too.
+pub fn overs(scope: &Scope) -> Vec<Event> {
+    scope.events.iter().filter(|event| matches!(event, Event::Over(_))).cloned().collect()
+}
+
+/// Whether it only waits for a time and then ends something.
+pub fn is_timer(chain: &[&Node]) -> bool {
+    let programs: Vec<String> = simple_programs(chain);
+    let harmless = ["sleep", "kill", "pkill", "echo", "true", ":", "wait"];
+    programs.iter().any(|program| program == "kill" || program == "pkill")
+        && programs.iter().all(|program| harmless.contains(&program.as_str()))
+}
+
+/// The words of a loop if they can be part of a name as they are.
+pub fn plain_turns(words: &[Node]) -> Option<Vec<String>> {
+    let is_plain = |text: &str| {
+        !text.is_empty()
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    };
+    let mut turns = Vec::new();
+    for word in words {
+        let NodeKind::Word { value, parts, .. } = &word.kind else { return None };
+        match parts.as_slice() {
+            // Numbers, whichever: nobody counts them here.
+            [Node { kind: NodeKind::BraceExpansion { content }, .. }]
+                if content.chars().all(|c| c.is_ascii_alphanumeric() || "{},.-_".contains(c)) => {}
+            [Node { kind: NodeKind::CommandSubstitution { .. }, .. }]
+                if value.trim_matches('"').starts_with("$(seq ") => {}
+            _ => turns.push(words::literal(word).filter(|text| is_plain(text))?),
+        }
+    }
+    Some(turns)
+}
+
+/// What a condition asks whether it is still there.
+pub fn polls(condition: &Node) -> Vec<Event> {
+    let mut found = Vec::new();
+    for unit in units(&[condition]) {
+        for node in unit.chain {
+            if let NodeKind::Command { words, .. } = &node.kind {
+                found.extend(polled(&resolve(words, 0), words));
+            }
+        }
+    }
+    found
+}
+
+/// Whether it ends a detached terminal.
+pub fn ends_terminal(call: &Resolved) -> bool {
+    let ends = ["kill-session", "kill-server", "quit"];
+    call.own().iter().flatten().any(|word| ends.contains(&word.as_str()))
+}
+
+/// `setsid -f` goes to the background by itself.
+pub fn text_detaches(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    words.any(|word| word.rsplit('/').next() == Some("setsid"))
+        && words
+            .next()
+            .is_some_and(|word| word == "--fork" || (word.starts_with('-') && word.contains('f')))
+}
+
+/// Whether a word has the PID of the last background job in it, and nothing that runs.
+pub fn tells(word: &Node) -> bool {
+    let NodeKind::Word { value, parts, .. } = &word.kind else { return false };
+    let runs = |part: &Node| matches!(part.kind, NodeKind::CommandSubstitution { .. });
+    value.contains("$!") && !parts.iter().any(runs)
+}
+
+/// What an EXIT trap does.
+pub fn at_exit(call: &Resolved, words: &[Node]) -> Vec<Event> {
+    let is_exit = |word: &str| word.eq_ignore_ascii_case("EXIT") || word == "0";
+    let on_exit = call.own().iter().skip(2).flatten().any(|word| is_exit(word));
+    let first = call.at + 1 + usize::from(call.own().get(1) == Some(&Some("--".to_owned())));
+    let script = words.get(first).filter(|_| on_exit).map(|word| words::script(word).0);
+    let nodes = script.and_then(|script| parse(&script).ok());
+    let nodes = nodes.unwrap_or_default();
+    let mut all = Vec::new();
+    for node in &nodes {
+        simple_commands(node, &mut all);
+    }
+    all.into_iter().flat_map(|(words, _)| events(&resolve(words, 0), words)).collect()
+}
