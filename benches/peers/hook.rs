@@ -110,12 +110,17 @@ fn calls(dir: &Path) -> Vec<Call> {
         call("hook, a command that passes", HOOK, before(plain), ""),
         call("hook, one that is refused", HOOK, before(left), "sentinel-run --detach"),
         call("hook, a kill by pattern", HOOK, before("pkill -f 'vite --port 5173'"), ""),
-        call("hook, a session begins, 1000 jobs to tell of", HOOK, start.clone(), "and 995 more"),
+        call(
+            "hook, a session begins, 1000 jobs to tell of",
+            HOOK,
+            start.clone(),
+            "sentinel-watch --list",
+        ),
         call("hook, another begins, all told", HOOK, start, ""),
     ]
 }
 
-/// How long it took, in ms, and whether it was judged in time.
+/// How long it took, in ms, and whether it was answered as it should be.
 fn once(lab: &Lab, dir: &Path, registry: &Path, call: &Call) -> (f64, bool) {
     let line = call.line.replace("{registry}", &registry.display().to_string());
     let mut command: Command = lab.shell(&line);
@@ -130,8 +135,7 @@ fn once(lab: &Lab, dir: &Path, registry: &Path, call: &Call) -> (f64, bool) {
     let done = child.wait_with_output().expect("a child of this process");
     let took = begun.elapsed().as_secs_f64() * 1e3;
     let said = String::from_utf8_lossy(&done.stdout);
-    let late = !done.stderr.is_empty();
+    // One that comes after a late one is told what that should have been.
     let right = said.contains(call.says) && (call.says.is_empty() == said.is_empty());
-    assert!(late || right, "{}: {said}", call.name);
-    (took, !late)
+    (took, done.stderr.is_empty() && right)
 }

@@ -19,7 +19,9 @@ use std::time::{Duration, SystemTime};
 
 /// So many of a kind are told, the newest; the others are counted.
 const SHOWN: usize = 5;
-/// So many of those that ended are looked at, the newest.
+/// So many jobs are read, those that ended last: a build farm has thousands, and a host waits.
+const READ: usize = 200;
+/// At the end of a turn so many of a session's jobs are looked at, the newest.
 const LOOKED_AT: usize = 50;
 /// A line is cut here, characters.
 const LINE: usize = 240;
@@ -53,23 +55,39 @@ pub fn since_last_look(home: &Home, jobs: &Path, memory: &Memory, now: SystemTim
     let alerts = alerts::list(home).map(|found| found.alerts).unwrap_or_default();
     let alerts: Vec<Alert> =
         alerts.into_iter().filter(|alert| !memory.has_told(&alert.id)).collect();
-    let words =
+    let of_alert =
         |alert: &Alert| format!("alert {}: {}; {}", alert.name, alert.message, alert.action);
-    list(&mut lines, &alerts, words, "sentinel-keep alerts");
+    list(&mut lines, &alerts, of_alert, "sentinel-keep alerts");
     told.ids.extend(alerts.iter().map(|alert| alert.id.clone()));
     let since = memory.looked_at.checked_sub(SLACK).unwrap_or(SystemTime::UNIX_EPOCH);
     let since = since.max(now.checked_sub(FIRST).unwrap_or(SystemTime::UNIX_EPOCH));
-    let mut ended = Vec::new();
+    let mut recent: Vec<Recent> =
+        places(jobs, memory).iter().flat_map(|dir| ended_in(dir, since)).collect();
+    // Of what is kept the alerts tell.
     let registry = registry::load(home).unwrap_or_default();
-    for dir in places(jobs, memory) {
-        // Of what is kept the alerts tell.
-        let kept = |name: &JobName| dir == home.jobs() && !matches!(registry.get(name), Ok(None));
-        ended
-            .extend(ended_in(&dir, jobs, memory, since).into_iter().filter(|one| !kept(&one.name)));
+    let kept =
+        |job: &Recent| job.dir == home.jobs() && !matches!(registry.get(&job.name), Ok(None));
+    recent.retain(|job| !kept(job));
+    recent.sort_by_key(|job| std::cmp::Reverse(job.at));
+    let at_least = if recent.len() > READ { "at least " } else { "" };
+    recent.truncate(READ);
+    let mut ended: Vec<Ended> =
+        recent.into_iter().filter_map(|job| job.read_as_news(memory)).collect();
+    ended.sort_by_key(|job| job.record.started_at);
+    // Only what is shown is looked at closely: there is little time.
+    let mut shown = Vec::new();
+    while shown.len() < SHOWN
+        && let Some(job) = ended.pop()
+    {
+        if let Some(report) = job.report() {
+            shown.push(format!("job {}", words(&report, &job.dir, jobs)));
+            told.ids.push(job.record.run_id);
+        }
     }
-    ended.sort_by_key(|ended| ended.started_at);
-    list(&mut lines, &ended, |ended| format!("job {}", ended.text), "sentinel-watch --list");
-    told.ids.extend(ended.into_iter().map(|ended| ended.run_id));
+    shown.reverse();
+    let rest = rest_of(at_least, ended.len());
+    write(&mut lines, &shown, &rest, "sentinel-watch --list");
+    told.ids.extend(ended.into_iter().map(|job| job.record.run_id));
     if !lines.is_empty() {
         if !alerts.is_empty() {
             lines.push("Alerts stay until they are taken: sentinel-keep alerts --take".to_owned());
@@ -82,63 +100,74 @@ pub fn since_last_look(home: &Home, jobs: &Path, memory: &Memory, now: SystemTim
 /// A line for each of the newest, and how many more there are.
 fn list<T>(lines: &mut Vec<String>, all: &[T], words: impl Fn(&T) -> String, where_all: &str) {
     let more = all.len().saturating_sub(SHOWN);
-    lines.extend(all[more..].iter().map(|one| format!("- {}", cut(&one_line(&words(one)), LINE))));
-    if more > 0 {
-        lines.push(format!("- and {more} more: {where_all}"));
+    let shown: Vec<String> = all[more..].iter().map(words).collect();
+    write(lines, &shown, &rest_of("", more), where_all);
+}
+
+fn rest_of(at_least: &str, more: usize) -> String {
+    if more > 0 { format!("{at_least}{more} more") } else { String::new() }
+}
+
+fn write(lines: &mut Vec<String>, shown: &[String], rest: &str, where_all: &str) {
+    lines.extend(shown.iter().map(|one| format!("- {}", cut(&one_line(one), LINE))));
+    if !rest.is_empty() {
+        lines.push(format!("- and {rest}: {where_all}"));
     }
 }
 
-/// A job that ended.
-struct Ended {
-    started_at: SystemTime,
+/// A job that ended at this time, nanoseconds since the epoch.
+struct Recent {
+    dir: PathBuf,
     name: JobName,
-    run_id: String,
-    text: String,
+    at: i128,
 }
 
-/// Jobs of the project that ended since then, and were not told.
-fn ended_in(place: &Path, usual: &Path, memory: &Memory, since: SystemTime) -> Vec<Ended> {
-    let Ok(Some(dir)) = MonitorDir::open(place) else { return Vec::new() };
+/// Jobs that ended since then, of whatever project.
+fn ended_in(place: &Path, since: SystemTime) -> Vec<Recent> {
     let since_ns = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let is_new = |path: &Path| mtime_of(path).is_some_and(|at| at >= since_ns.cast_signed());
+    let new = |path: &Path| mtime_of(path).filter(|at| *at >= since_ns.cast_signed());
     // A job that ends is renamed into the directory.
-    if !is_new(dir.path()) {
+    if !MonitorDir::open(place).is_ok_and(|dir| dir.is_some()) || new(place).is_none() {
         return Vec::new();
     }
-    let entries = std::fs::read_dir(dir.path()).into_iter().flatten().flatten();
-    let mut names: Vec<(i128, JobName)> = entries
-        .filter_map(|entry| {
-            let name: JobName =
-                entry.file_name().to_str()?.strip_suffix(".status")?.parse().ok()?;
-            let at = mtime_of(&entry.path())?;
-            (at >= since_ns.cast_signed()).then_some((at, name))
-        })
-        .collect();
-    // Thousands may have ended; nobody wants to read of all, and there is no time to look at them.
-    names.sort_by(|one, other| other.cmp(one));
-    names.truncate(LOOKED_AT);
-    let names = names.into_iter().map(|(_, name)| name);
-    let of_project = |record: &Heartbeat, name: &JobName| {
-        let started = memory.jobs.iter().any(|job| job.dir == *place && job.name == *name);
-        started || Path::new(&record.cwd).starts_with(&memory.project)
-    };
-    let news = names.filter_map(|name| {
-        let record = claim::read_heartbeat(&dir, &JobFiles::new(dir.path(), &name)).ok()??;
-        (of_project(&record, &name) && !memory.has_told(&record.run_id)).then_some((name, record))
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    let recent = entries.filter_map(|entry| {
+        let name: JobName = entry.file_name().to_str()?.strip_suffix(".status")?.parse().ok()?;
+        Some(Recent { dir: place.to_owned(), name, at: new(&entry.path())? })
     });
-    news.filter_map(|(name, record)| {
-        let report = peek(place, &name)?;
+    recent.collect()
+}
+
+impl Recent {
+    /// With its record, if it is of this project and was not told.
+    fn read_as_news(self, memory: &Memory) -> Option<Ended> {
+        let Self { dir, name, .. } = self;
+        let record = record(&dir, &name)?;
+        let started = memory.jobs.iter().any(|job| job.dir == dir && job.name == name);
+        let of_project = started || Path::new(&record.cwd).starts_with(&memory.project);
+        (of_project && !memory.has_told(&record.run_id)).then_some(Ended { dir, name, record })
+    }
+}
+
+/// A job of the project that has ended, and was not told.
+struct Ended {
+    dir: PathBuf,
+    name: JobName,
+    record: Heartbeat,
+}
+
+impl Ended {
+    /// What a watcher says of it; `None`: it has begun again.
+    fn report(&self) -> Option<Report> {
+        let report = peek(&self.dir, &self.name)?;
         let over = !matches!(report.verdict, Verdict::Running | Verdict::Missing);
-        let same = report.run_id.as_deref() == Some(&record.run_id);
-        let text = words(&report, place, usual);
-        (over && same).then_some(Ended {
-            started_at: record.started_at,
-            run_id: record.run_id,
-            name,
-            text,
-        })
-    })
-    .collect()
+        (over && report.run_id.as_ref() == Some(&self.record.run_id)).then_some(report)
+    }
+}
+
+fn record(dir: &Path, name: &JobName) -> Option<Heartbeat> {
+    let dir = MonitorDir::open(dir).ok()??;
+    claim::read_heartbeat(&dir, &JobFiles::new(dir.path(), name)).ok()?
 }
 
 /// What a watcher says of a job now, without doing anything about it.
@@ -253,8 +282,7 @@ pub fn runs(job: &Started) -> bool {
 
 /// The run that a session started, as it is now.
 fn run_of(job: &Started) -> Option<(Heartbeat, Report)> {
-    let dir = MonitorDir::open(&job.dir).ok()??;
-    let record = claim::read_heartbeat(&dir, &JobFiles::new(dir.path(), &job.name)).ok()??;
+    let record = record(&job.dir, &job.name)?;
     let after = job.at.checked_sub(BEFORE).unwrap_or(SystemTime::UNIX_EPOCH);
     let report = peek(&job.dir, &job.name)?;
     (record.started_at >= after && report.run_id.as_deref() == Some(&record.run_id))

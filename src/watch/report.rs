@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime};
 /// until its failure.
 const PROGRESS: usize = 60;
 /// The same: what a quiet job awaits.
-const AWAITED: usize = 80;
+const AWAITED: usize = 120;
 /// The same: what the probes of a running job fail with.
 const TROUBLE: usize = 80;
 /// The same: why it ended.

@@ -69,6 +69,28 @@ fn what_ended_before_anybody_looked_is_told_at_the_first_look() {
 }
 
 #[test]
+fn where_very_many_ended_the_last_are_told_in_time() {
+    let scene = Scene::new();
+    let shop = scene.project("shop");
+    scene.run("job0 -- sh -c 'exit 3'").cwd(&shop).finish();
+    // As if it had run a thousand times.
+    for ending in ["status", "heartbeat", "result"] {
+        let content = scene.read(&format!("job0.{ending}"));
+        for number in 1..1000 {
+            let run = format!("\"run_id\":\"{number}-");
+            let content = content.replacen("\"run_id\":\"", &run, 1);
+            scene.write(&format!("job{number}.{ending}"), content);
+        }
+    }
+    let event = CLAUDE.event(CLAUDE.session_start, &shop, "one");
+    let done = scene.answers(&CLAUDE, &event, "").exits(0);
+    let told = taken(&CLAUDE, &event, &done);
+    is_told(&told, &["and at least 195 more: sentinel-watch --list"]);
+    assert_eq!(told.text().matches("failed, exit code 3").count(), 5, "{}", told.text());
+    assert_eq!(prompts(&scene, &CLAUDE, &shop, "one"), Taken::Nothing);
+}
+
+#[test]
 fn a_host_that_does_not_say_where_it_is_has_said_so_in_its_environment() {
     let scene = Scene::new();
     let (shop, elsewhere) = (scene.project("shop"), scene.project("elsewhere"));
