@@ -13,6 +13,7 @@ mod adopted;
 mod agent;
 mod any_bytes;
 mod as_pid_one;
+mod as_printed;
 mod circuit;
 mod claims;
 mod clocks;
@@ -57,6 +58,7 @@ mod metrics;
 mod notify;
 mod outcomes;
 mod pace;
+
 mod probes;
 mod real_probes;
 mod rough_callers;

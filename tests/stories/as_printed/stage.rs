@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::markdown::{Block, Kind};
+use super::markdown::{Block, Kind};
+use super::shell::Shell;
 use crate::scene::{self, Cmd, Process, Scene, has};
 use crate::servers::Postgres;
-use crate::shell::Shell;
 
 /// What stands for the home in the documents.
 const ANN: &str = "/home/ann";

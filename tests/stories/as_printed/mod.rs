@@ -5,15 +5,6 @@
 //! [`masks`] names. Its `sh` blocks are run whole and have to succeed, in a home of their own.
 //! The programs are the real ones. At the end all that was started is ended.
 
-#![cfg(target_os = "linux")]
-
-#[allow(dead_code, reason = "the stories call the rest")]
-#[path = "../stories/scene.rs"]
-mod scene;
-#[allow(dead_code, reason = "the stories call the rest")]
-#[path = "../stories/servers.rs"]
-mod servers;
-
 mod markdown;
 mod masks;
 mod shell;
@@ -25,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
+use crate::scene::{a_moment, skip};
 use markdown::{Block, Example, Kind, blocks};
 use masks::masked;
-use scene::{a_moment, skip};
 use shell::{BOUND, Shell};
 use stage::{Stage, missing_tool};
 
