@@ -2,7 +2,7 @@
 
 use super::event::Answer;
 use super::rules::Ruled;
-use crate::decide::shell::{Call, Reading, read, read_background};
+use crate::decide::shell::{Call, Offence, Reading, read, read_background};
 use crate::protocol::name::JobName;
 
 /// What is done about a command that leaves work behind.
@@ -51,6 +51,14 @@ pub fn judge(command: &str, background: bool, mode: Mode, facts: &Facts<'_>) -> 
         Ruled::Deny(why) => Answer::Deny(format!("A rule of the user's denies it: {why}")),
         Ruled::Ask(why) => Answer::Ask(format!("A rule of the user's asks first: {why}")),
     });
+    // Whoever may watch could run anything by it.
+    let kills_by_command = |call: &Call| {
+        call.program() == "sentinel-watch"
+            && call.words.iter().flatten().any(|word| word.starts_with("--kill-cmd"))
+    };
+    if answer.is_none() && reading.ours.iter().any(kills_by_command) {
+        answer = Some(Answer::Ask("sentinel-watch --kill-cmd runs a command.".to_owned()));
+    }
     if !reading.allowed && !matches!(answer, Some(Answer::Deny(_))) {
         let hit = if reading.kills.is_empty() { Vec::new() } else { (facts.kept)(&reading.kills) };
         if let Some(words) = words(&reading, &hit) {
@@ -72,16 +80,20 @@ fn words(reading: &Reading, hit: &[JobName]) -> Option<String> {
     const ON_PURPOSE: &str = "(If the user wants it so: add the comment `# sentinel: allow`.)";
     let names: Vec<&str> = hit.iter().map(JobName::as_str).collect();
     let names = names.join(" ");
-    let Some(offence) = reading.offences.first() else {
-        return (!hit.is_empty()).then(|| {
-            format!(
-                "Sentinel keeps {names} alive: killed by a pattern it is restarted, and an alert raised. Run this instead:\n\nsentinel-keep stop {names}\n\n(`restart` instead of `stop` to have it start anew.) {ON_PURPOSE}"
-            )
-        });
+    // Whether what is killed is what is started anew.
+    let is_about = |offence: &Offence| {
+        let words = reading.kills.iter().flat_map(|call| &call.words[1..]).flatten();
+        words.filter(|word| !word.starts_with('-')).any(|word| offence.text.contains(word.as_str()))
     };
+    if !hit.is_empty() && !reading.offences.iter().any(is_about) {
+        return Some(format!(
+            "Sentinel keeps {names} alive: killed by a pattern it is restarted, and an alert raised. In place of the kill run:\n\nsentinel-keep stop {names}\n\n(`restart` instead of `stop` to have it start anew.) {ON_PURPOSE}"
+        ));
+    }
+    let offence = reading.offences.first()?;
     if !hit.is_empty() {
         return Some(format!(
-            "Sentinel keeps {names} alive: a second one would run beside it. Run this instead:\n\nsentinel-keep restart {names}\n\n{ON_PURPOSE}"
+            "Sentinel keeps {names} alive: a second one would run beside it. In place of both run:\n\nsentinel-keep restart {names}\n\n{ON_PURPOSE}"
         ));
     }
     let what = format!(
@@ -151,6 +163,9 @@ mod tests {
                 "deny",
                 "sentinel-keep restart bot",
             ),
+            ("pkill -f bot.py; ./other &", false, Deny, "deny", "sentinel-keep stop bot"),
+            ("pkill -u $USER -f bot.py", false, Deny, "deny", "sentinel-keep stop bot"),
+            ("sentinel-run x -- ./rm y", false, Deny, "none", ""),
             ("kill $(pgrep -f bot.py)", false, Deny, "deny", "sentinel-keep stop bot"),
             ("pgrep -f bot.py | xargs kill -9", false, Deny, "deny", "sentinel-keep stop bot"),
             ("pgrep -f bot.py", false, Deny, "none", ""),
@@ -160,6 +175,7 @@ mod tests {
             ("sentinel-run x -- timeout 5 rm y", false, Deny, "deny", "rm"),
             ("sentinel-keep register x 'rm y; true'", false, Deny, "deny", "rm"),
             ("sentinel-watch --kill-cmd 'rm -rf y' x", false, Deny, "deny", "rm"),
+            ("sentinel-watch --kill-cmd 'scancel 3' x", false, Deny, "ask", "--kill-cmd"),
             ("sentinel-run --preflight='rm y' x -- make", false, Deny, "deny", "rm"),
             ("sentinel-keep --registry r.json register x 'rm -rf y'", false, Deny, "deny", "rm"),
             (

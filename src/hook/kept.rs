@@ -21,12 +21,14 @@ pub struct Aim {
 /// The kernel keeps so many bytes of a name.
 const COMM: usize = 15;
 
+/// A word that is only known when it runs; no command line has it.
+const UNKNOWN: &str = "\0";
+
 /// What a call aims at; empty if that cannot be told before it runs, or cannot be a kept process.
 #[must_use]
 pub fn aims(call: &Call) -> Vec<Aim> {
-    let Some(words) = call.words.iter().cloned().collect::<Option<Vec<String>>>() else {
-        return Vec::new();
-    };
+    let words: Vec<String> =
+        call.words.iter().map(|word| word.clone().unwrap_or(UNKNOWN.into())).collect();
     match call.program() {
         "pkill" | "pgrep" => pkill(&words).into_iter().collect(),
         "killall" | "pidof" => killall(&words),
@@ -79,7 +81,7 @@ fn pkill(words: &[String]) -> Option<Aim> {
             }
         }
     }
-    let pattern = pattern?;
+    let pattern = pattern.filter(|pattern| *pattern != UNKNOWN)?;
     let pattern = if exact { format!("^(?:{pattern})$") } else { pattern.clone() };
     let pattern = RegexBuilder::new(&pattern).case_insensitive(any_case).build().ok()?;
     Some(Aim { pattern, full })
@@ -100,6 +102,7 @@ fn killall(words: &[String]) -> Vec<Aim> {
     let mut words = words.iter().skip(1);
     while let Some(word) = words.next() {
         match word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
+            None if word == UNKNOWN => {}
             None => names.push(word),
             Some("-regexp" | "r") => by_pattern = true,
             Some("-ignore-case" | "I") => any_case = true,

@@ -71,7 +71,9 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
                 continue;
             }
             "setsid" if !asks_for_help(rest) => setsid(rest),
-            "daemonize" => (Some(How::Daemonize), options(rest, "acEeloupL")),
+            "daemonize" if !asks_for_help(rest) => {
+                (Some(How::Daemonize), options(rest, "acEeloupL"))
+            }
             _ => match wrappers::length(rest) {
                 Some(length) => {
                     call.at += length;
@@ -87,14 +89,14 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
         call.at += length;
     }
     match call.program() {
-        "screen" => call.terminal = screen(call.own(), call.at),
-        "tmux" => call.terminal = tmux(call.own(), call.at),
+        "screen" if is_system(call.own()) => call.terminal = screen(call.own(), call.at),
+        "tmux" if is_system(call.own()) => call.terminal = tmux(call.own(), call.at),
         _ => {}
     }
     let how = match call.program() {
         "screen" if call.terminal.is_some() => Some(How::Screen),
         "tmux" if call.terminal.is_some() => Some(How::Tmux),
-        "batch" if is_system(call.own()) => Some(How::At),
+        "batch" if is_system(call.own()) && !has(call.own(), "--help") => Some(How::At),
         "at" if is_system(call.own()) && has(call.own(), "now") => Some(How::At),
         _ if call.is_ours() => {
             call.how = None;
@@ -210,23 +212,41 @@ fn options_before(words: &[Option<String>], with_value: &str) -> usize {
     at
 }
 
+/// Options of `kill` with which it ends nothing.
+pub const ENDS_NOTHING: [&str; 10] =
+    ["-0", "-l", "-L", "-STOP", "-CONT", "-USR1", "-USR2", "-WINCH", "-SIGSTOP", "-SIGCONT"];
+
+/// Arguments that ask a program to end what runs.
+const ENDS: [&str; 7] = ["stop", "down", "shutdown", "--shutdown", "kill", "kill-port", "quit"];
+
 /// What a call says of the jobs of its shell.
 pub fn events(call: &Resolved, words: &[Node]) -> Vec<Event> {
     let arguments: Vec<&str> = words.iter().skip(call.at + 1).map(raw).collect();
     if let Some(pid) = arguments.iter().find_map(|word| word.strip_prefix("--pid=")) {
         return over([pid].into_iter()); // `tail --pid=$pid`: until that is gone
     }
+    if let Some(at) = arguments.iter().position(|word| *word == "--pid") {
+        return over(arguments.get(at + 1).copied().into_iter());
+    }
     match call.program() {
         "wait" => over(arguments.iter().copied().filter(|word| !word.starts_with('-'))),
-        "kill" if arguments.iter().any(|word| matches!(*word, "-0" | "-l" | "-L")) => Vec::new(),
+        "kill" if arguments.iter().any(|word| ENDS_NOTHING.contains(word)) => Vec::new(),
         "kill" => {
             // A group is named by its leader's PID with a minus before it; a signal, too.
             let group = |word: &str| word.trim_start_matches(['"', '-']).starts_with('$');
             let signal = |word: &&str| word.starts_with('-') && !group(word);
             over(arguments.iter().copied().filter(|word| !signal(word)))
         }
-        "fg" | "fuser" => vec![Event::Over(Target::All)],
+        // Whom a pattern is about is not known before it runs.
+        "fg" | "pkill" | "killall" => vec![Event::Over(Target::All)],
+        "fuser" if arguments.iter().any(|word| word.starts_with("-k")) => {
+            vec![Event::Over(Target::All)]
+        }
         "" => Vec::new(),
+        // `./server.sh stop`, `docker compose down`, `npx kill-port 80`
+        name if !call.is_ours() && arguments.iter().any(|word| ENDS.contains(word)) => {
+            vec![Event::Called(name.to_owned()), Event::Over(Target::All)]
+        }
         name => vec![Event::Called(name.to_owned())],
     }
 }
@@ -257,8 +277,9 @@ fn over<'a>(arguments: impl Iterator<Item = &'a str>) -> Vec<Event> {
 /// What a loop that asks whether a process is there waits for: `while kill -0 $pid`.
 pub fn polled(call: &Resolved, words: &[Node]) -> Vec<Event> {
     let asks = match call.program() {
+        "pgrep" | "pidof" | "jobs" => return vec![Event::Over(Target::All)],
         "kill" => words.iter().any(|word| raw(word) == "-0"),
-        "ps" | "pgrep" | "jobs" => true,
+        "ps" => true,
         _ => false,
     };
     let arguments = words.iter().skip(call.at + 1).map(raw);

@@ -9,6 +9,8 @@ pub enum Event {
     Background(usize),
     /// The PID of the last one is kept in this variable.
     Kept(String),
+    /// Something else is kept in this variable.
+    Set(String),
     /// Jobs are waited for, or ended.
     Over(Target),
     /// A function is called.
@@ -29,18 +31,15 @@ pub enum Target {
 /// How deep functions are followed.
 const DEEP: usize = 8;
 
-/// The jobs that are left when the environment is done.
-///
-/// `elsewhere`: variables that hold something else than a PID of these jobs.
+/// The jobs that are left when the environment is done, and the functions that were called.
 #[must_use]
 pub fn left(
     events: &[Event],
     functions: &BTreeMap<String, Vec<Event>>,
-    elsewhere: &BTreeSet<String>,
 ) -> (BTreeSet<usize>, BTreeSet<String>) {
     let mut state = State {
         functions,
-        elsewhere,
+        elsewhere: BTreeSet::new(),
         left: BTreeSet::new(),
         kept: BTreeMap::new(),
         last: None,
@@ -52,7 +51,8 @@ pub fn left(
 
 struct State<'a> {
     functions: &'a BTreeMap<String, Vec<Event>>,
-    elsewhere: &'a BTreeSet<String>,
+    /// Variables that cannot hold the PID of a job: nothing was left when they were set.
+    elsewhere: BTreeSet<String>,
     left: BTreeSet<usize>,
     kept: BTreeMap<String, BTreeSet<usize>>,
     last: Option<usize>,
@@ -70,6 +70,14 @@ impl State<'_> {
                 Event::Kept(variable) => {
                     let kept = self.kept.entry(variable.clone()).or_default();
                     kept.extend(self.last);
+                    self.elsewhere.remove(variable);
+                }
+                Event::Set(variable) if self.left.is_empty() => {
+                    self.elsewhere.insert(variable.clone());
+                }
+                Event::Set(variable) => {
+                    self.elsewhere.remove(variable);
+                    self.kept.remove(variable);
                 }
                 Event::Over(target) => self.over(target),
                 Event::Called(name) => {
@@ -113,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_is_left() {
-        use Event::{Background, Called, Kept, Over};
+        use Event::{Background, Called, Kept, Over, Set};
         let one = |name: &str| Target::In(vec![name.to_owned()]);
         let functions: BTreeMap<_, _> = [
             ("stop".to_owned(), vec![Over(one("p"))]),
@@ -127,7 +135,9 @@ mod tests {
             (vec![Background(0), Background(1), Over(Target::Last)], vec![0]),
             (vec![Background(0), Kept("p".into()), Background(1), Over(one("p"))], vec![1]),
             (vec![Background(0), Over(one("unknown"))], vec![]),
-            (vec![Background(0), Over(one("other"))], vec![0]),
+            (vec![Set("other".into()), Background(0), Over(one("other"))], vec![0]),
+            (vec![Background(0), Set("other".into()), Over(one("other"))], vec![]),
+            (vec![Set("p".into()), Background(0), Kept("p".into()), Over(one("p"))], vec![]),
             (vec![Background(0), Kept("p".into()), Called("stop".into())], vec![]),
             (vec![Background(0), Called("again".into())], vec![0]),
             (
@@ -141,8 +151,7 @@ mod tests {
                 vec![],
             ),
         ] {
-            let elsewhere = BTreeSet::from(["other".to_owned()]);
-            let (found, _) = left(&events, &functions, &elsewhere);
+            let (found, _) = left(&events, &functions);
             assert_eq!(found.into_iter().collect::<Vec<_>>(), expected, "{events:?}");
         }
     }

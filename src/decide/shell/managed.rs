@@ -8,8 +8,6 @@ use std::collections::BTreeSet;
 /// A job to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managed {
-    /// It is waited for where it stands.
-    pub stays: bool,
     /// Assignments before it, as they are written.
     pub environment: String,
     /// Its working directory, as it is written.
@@ -35,9 +33,8 @@ impl Managed {
     pub fn line(&self) -> String {
         let space = if self.environment.is_empty() { "" } else { " " };
         let dir = self.dir.as_ref().map(|dir| format!("-C {dir} ")).unwrap_or_default();
-        let detach = if self.stays { "" } else { "--detach " };
         format!(
-            "{}{space}sentinel-run {detach}{dir}{}{} -- {}",
+            "{}{space}sentinel-run --detach {dir}{}{} -- {}",
             self.environment, self.name, self.suffix, self.command
         )
     }

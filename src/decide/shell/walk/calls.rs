@@ -5,7 +5,8 @@ use super::{Scope, Walk};
 use crate::decide::shell::Call;
 use crate::decide::shell::call::{Resolved, keeps, resolve};
 use crate::decide::shell::edit::Edit;
-use crate::decide::shell::words::{self, raw};
+use crate::decide::shell::events::Event;
+use crate::decide::shell::words::raw;
 use rable::Node;
 use std::collections::BTreeSet;
 
@@ -36,24 +37,12 @@ impl Walk {
                     self.kept.extend(self.last_job().map(|job| (name.to_owned(), job)));
                     scope.events.push(kept);
                 }
-                // A file may hold such a PID.
-                None if ["cat ", "jobs", "<"].iter().any(|from| value.contains(from)) => {}
-                None if !reads => {
-                    self.elsewhere.insert(name.to_owned());
-                }
+                // A file may hold the PID of a job.
+                None if ["cat ", "<"].iter().any(|from| value.contains(from)) => {}
+                None if !reads => scope.events.push(Event::Set(name.to_owned())),
                 None => {}
             }
         }
-    }
-
-    /// Whether a kill by pattern is aimed at a job of this command line, as far as can be told.
-    pub(super) fn aims_at_jobs(&self, call: &Resolved) -> bool {
-        let own = call.own();
-        let Some(Some(pattern)) = own.last() else { return true };
-        own.iter().any(|word| word.as_deref().is_some_and(|word| word.starts_with("-P")))
-            || self.jobs.iter().any(|job| {
-                self.text.slice(job.range.start, job.range.end).contains(pattern.as_str())
-            })
     }
 
     /// Remembers calls that matter beyond the background.
@@ -71,12 +60,20 @@ impl Walk {
             let mut as_meant: Vec<String> = (begin..words.len()).map(known).collect();
             let meant = as_meant.join(" ");
             let program = as_meant.remove(0);
-            as_meant.insert(0, words::base(&program).to_owned());
+            // Of the system's own programs a rule may give the name alone.
+            let of_system = ["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/"]
+                .iter()
+                .find_map(|dir| program.strip_prefix(dir));
+            as_meant.insert(0, of_system.unwrap_or(&program).to_owned());
             let texts = BTreeSet::from([as_written.join(" "), meant, as_meant.join(" ")]);
             self.found.calls.extend(texts);
         }
         let own = Call { words: call.own().to_vec() };
         if call.is_ours() {
+            let before = own.words.iter().flatten().take_while(|word| *word != "--");
+            for word in before.skip(1).filter(|word| !word.starts_with('-')) {
+                self.names.give(word);
+            }
             self.found.ours.push(own);
             return;
         }

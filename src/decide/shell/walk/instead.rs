@@ -3,7 +3,7 @@
 use super::shapes::uses;
 use super::{SHOWN, Turns, Walk, parse, read};
 use crate::decide::shell::call::{Terminal, resolve};
-use crate::decide::shell::list::{Unit, has_here_document, main_words, simple_programs, units};
+use crate::decide::shell::list::{Unit, has_here_document, main_words, units};
 use crate::decide::shell::managed::{Managed, Names, clean, name_for};
 use crate::decide::shell::words::{self, literal, raw};
 use crate::decide::shell::{How, Offence, Reading, Unreadable, wrappers};
@@ -21,6 +21,9 @@ pub fn read_background(command: &str) -> Result<Reading, Unreadable> {
         return Ok(found);
     }
     let nodes = parse(command)?;
+    if nodes.is_empty() {
+        return Ok(found);
+    }
     let mut walk = Walk::of(command, Names::default(), 0);
     walk.whole(&nodes);
     let units = units(&nodes.iter().collect::<Vec<_>>());
@@ -40,7 +43,7 @@ impl Walk {
     /// The managed form of a unit, if it can be told for certain. If it `leaves` work behind itself, it
     /// waits for that.
     pub(super) fn managed(&self, unit: &Unit<'_>, leaves: bool) -> Option<Managed> {
-        if has_here_document(&unit.chain) {
+        if has_here_document(&unit.chain) || self.is_repeated() {
             return None;
         }
         match unit.chain.as_slice() {
@@ -62,6 +65,14 @@ impl Walk {
             _ => {}
         }
         self.by_shell(&unit.chain, unit.range(), leaves)
+    }
+
+    /// Whether it stands in a function that is called more than once, or with arguments: each call would
+    /// have to be a job with a name of its own.
+    pub(super) fn is_repeated(&self) -> bool {
+        let Some(name) = &self.function else { return false };
+        let text = self.text.slice(0, self.text.end());
+        text.matches(name.as_str()).count() > 2 || POSITIONAL.iter().any(|form| text.contains(form))
     }
 
     /// Of `cd DIR`, the directory as it is written.
@@ -151,9 +162,19 @@ impl Walk {
             false => body.to_owned(),
         };
         let (suffix, turns) = self.suffix()?;
-        let options = if pipes { "-o pipefail -c" } else { "-c" };
+        // `set -e` before it is meant for it, too.
+        let plain = |word: &String| word.starts_with('-') && word.len() > 1 || word == "pipefail";
+        if !self.set.iter().all(plain) || self.set.iter().any(|word| word == "--") {
+            return None;
+        }
+        let mut options = self.set.clone();
+        if pipes && !options.iter().any(|word| word == "pipefail") {
+            options.extend(["-o", "pipefail"].map(str::to_owned));
+        }
+        options.push("-c".to_owned());
+        let options = options.join(" ");
         Some(Managed {
-            environment: self.passed_on(chain, &body)?,
+            environment: self.passed_on(&body)?,
             name: name_of(&main_words(chain)),
             suffix,
             turns,
@@ -164,12 +185,22 @@ impl Walk {
 
     /// What a script of its own has to be given: the variables that this command line has set. `None`:
     /// it uses what cannot be given.
-    fn passed_on(&self, chain: &[&Node], body: &str) -> Option<String> {
-        let positional =
-            ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$@", "$*", "$#", "${1", "${@"];
-        let calls_function =
-            simple_programs(chain).iter().any(|name| self.functions.contains_key(name));
-        if calls_function || positional.iter().any(|form| body.contains(form)) {
+    fn passed_on(&self, body: &str) -> Option<String> {
+        let is_word = |name: &String| {
+            body.split(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c))
+                .any(|word| word == name)
+        };
+        if self.functions.keys().any(is_word)
+            || POSITIONAL.iter().chain(&OF_ITS_SHELL).any(|form| body.contains(form))
+        {
+            return None;
+        }
+        // What was read from a file, or changes how words are read, is not known here.
+        let changes =
+            ["source", ".", "eval", "shopt", "alias", "getopts", "let", "readonly", "mapfile"];
+        let all = self.text.slice(0, self.text.end());
+        let unknown = all.split_whitespace().any(|word| changes.contains(&word));
+        if body.contains('$') && (unknown || all.contains("IFS=") || all.contains("((")) {
             return None;
         }
         let used: Vec<&String> = self.locals.iter().filter(|name| uses(body, name)).collect();
@@ -247,6 +278,12 @@ impl Walk {
         Some(Managed { name, command: as_command(&script), ..Managed::default() })
     }
 }
+
+/// What a function or script was given.
+const POSITIONAL: [&str; 14] =
+    ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$@", "$*", "$#", "${1", "${@"];
+/// What another shell has another of.
+const OF_ITS_SHELL: [&str; 5] = ["$$", "$?", "$0", "${!", "$!"];
 
 fn is_at(node: &Node) -> bool {
     matches!(&node.kind, NodeKind::Command { words, .. } if resolve(words, 0).how == Some(How::At))

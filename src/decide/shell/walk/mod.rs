@@ -14,11 +14,12 @@ use super::edit::{Edit, Text};
 use super::events::{Event, Target, left};
 use super::list::{Unit, only_ours, units};
 use super::managed::{Managed, Names};
+use super::words::raw;
 use super::{Call, How, Offence, Reading, Unreadable};
 use rable::{Node, NodeKind};
 use shapes::{
-    at_exit, companion, ends_terminal, has_pid, is_bounded, is_timer, overs, plain_turns, polls,
-    text_detaches, uses,
+    at_exit, companion, ended_terminal, has_pid, is_bounded, is_timer, overs, plain_turns, polls,
+    polls_by_text, text_detaches, uses,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -119,15 +120,18 @@ struct Walk {
     /// Variables that hold the PID of a job, and where else such a PID is used.
     kept: Vec<(String, usize)>,
     used: Vec<usize>,
-    /// Variables that are set here, and those of them that hold no PID of a job.
+    /// Variables that are set here.
     locals: BTreeSet<String>,
-    elsewhere: BTreeSet<String>,
     loops: Vec<Turns>,
     /// `pgrep` and `pidof` calls whose answer nobody has used yet, and those kept in a variable.
     found_by: Vec<Call>,
     found_in: Vec<(String, Call)>,
-    /// A detached terminal that is ended here.
-    ends_terminal: bool,
+    /// Where detached terminals are ended, and which; the empty name: whichever.
+    ended: Vec<(usize, String)>,
+    /// The function whose body is read.
+    function: Option<String>,
+    /// What `set` was given: `-euo pipefail`.
+    set: Vec<String>,
 }
 
 /// What only tells of a background job, or lets go of it: it goes when that does.
@@ -164,11 +168,12 @@ impl Walk {
             kept: Vec::new(),
             used: Vec::new(),
             locals: BTreeSet::new(),
-            elsewhere: BTreeSet::new(),
             loops: Vec::new(),
             found_by: Vec::new(),
             found_in: Vec::new(),
-            ends_terminal: false,
+            ended: Vec::new(),
+            function: None,
+            set: Vec::new(),
         }
     }
 
@@ -182,9 +187,12 @@ impl Walk {
                 self.finish(Scope { events, at_exit: Vec::new() });
             }
         }
-        if self.ends_terminal {
-            self.offences.retain(|(_, one)| !matches!(one.how, How::Screen | How::Tmux));
-        }
+        let ended = std::mem::take(&mut self.ended);
+        self.offences.retain(|(at, one)| {
+            let is_it =
+                |(end, which): &(usize, String)| at < end && one.text.contains(which.as_str());
+            !matches!(one.how, How::Screen | How::Tmux) || !ended.iter().any(is_it)
+        });
         self.let_companions_go();
         let new = self.text.edited(0, self.text.end(), &self.edits);
         let is_used = |name: &str| uses(&new, name);
@@ -222,7 +230,7 @@ impl Walk {
     /// What is left when an environment is done, offends.
     fn finish(&mut self, scope: Scope) {
         let events = [scope.events, scope.at_exit].concat();
-        let (left, called) = left(&events, &self.functions, &self.elsewhere);
+        let (left, called) = left(&events, &self.functions);
         self.called.extend(called);
         let numbers = events.iter().filter_map(|event| match event {
             Event::Background(job) => Some(*job),
@@ -368,7 +376,12 @@ impl Walk {
             NodeKind::While { condition, body, redirects }
             | NodeKind::Until { condition, body, redirects } => {
                 self.list(&[condition], scope);
-                scope.events.extend(polls(condition));
+                let until = matches!(node.kind, NodeKind::Until { .. });
+                scope.events.extend(polls(condition, until));
+                let written = |node: &Node| self.text.slice(node.span.start, node.span.end);
+                if polls_by_text(&written(condition), &written(body)) {
+                    scope.events.push(Event::Over(Target::All));
+                }
                 self.turns(Turns::Other, body, scope);
                 self.redirects(redirects);
             }
@@ -376,7 +389,6 @@ impl Walk {
             | NodeKind::Select { var, words, body, redirects } => {
                 words.iter().flatten().for_each(|word| self.word(word));
                 self.locals.insert(var.clone());
-                self.elsewhere.insert(var.clone());
                 let turns = plain_turns(words.as_deref().unwrap_or_default());
                 self.turns(Turns::For(var.clone(), turns), body, scope);
                 self.redirects(redirects);
@@ -396,7 +408,9 @@ impl Walk {
             }
             NodeKind::Function { name, body } => {
                 let mut inner = Scope::default();
+                let outer = self.function.replace(name.clone());
                 self.command(body, &mut inner);
+                self.function = outer;
                 let events = [inner.events, inner.at_exit].concat();
                 self.functions.insert(name.clone(), events);
             }
@@ -428,13 +442,13 @@ impl Walk {
         for body in bodies {
             let mut inner = Scope::default();
             self.list(&[body], &mut inner);
-            let (left, called) = left(&inner.events, &self.functions, &self.elsewhere);
+            let (left, called) = left(&inner.events, &self.functions);
             self.called.extend(called);
             scope.events.extend(overs(&inner));
             scope.at_exit.extend(inner.at_exit);
             started.extend(inner.events.into_iter().filter(|event| match event {
                 Event::Background(job) => left.contains(job),
-                Event::Kept(_) | Event::Called(_) => true,
+                Event::Kept(_) | Event::Set(_) | Event::Called(_) => true,
                 Event::Over(_) => false,
             }));
         }
@@ -470,14 +484,18 @@ impl Walk {
             let range = node.span.start..node.span.end;
             let text = self.text.slice(range.start, range.end);
             self.offend(range.start, how, &text);
-            let unit = Unit { chain: vec![node], background: false };
-            // Where something follows, or takes the output, it was to be waited for.
             let alone =
                 self.depth == 0 && range == (self.text.skip_blanks(0)..self.text.trimmed_end());
-            let managed = self.managed(&unit, false);
             let detaches = !matches!(how, How::Nohup | How::Setsid) || text_detaches(&text);
-            let stays = !alone && !detaches;
-            self.replace(range, managed.map(|managed| Managed { stays, ..managed }));
+            if alone || detaches {
+                let unit = Unit { chain: vec![node], background: false };
+                let managed = self.managed(&unit, false);
+                self.replace(range, managed);
+            } else {
+                // Where something follows, or takes the output, it was to be waited for.
+                let within = |edit: &&Edit| edit.from >= range.start && edit.to <= range.end;
+                self.edits.extend(self.strips.iter().filter(within).cloned());
+            }
         }
     }
 
@@ -491,10 +509,11 @@ impl Walk {
         self.note(&call, words, 0);
         self.scripts(&call, words, redirects);
         match call.program() {
+            "set" => self.set.extend(words[call.at + 1..].iter().map(|word| raw(word).to_owned())),
             "trap" => scope.at_exit.extend(at_exit(&call, words)),
-            "tmux" | "screen" => self.ends_terminal |= ends_terminal(&call),
-            "pkill" | "killall" if self.aims_at_jobs(&call) => {
-                scope.events.push(Event::Over(Target::All));
+            "tmux" | "screen" => {
+                let at = if self.function.is_some() { usize::MAX } else { node.span.start };
+                self.ended.extend(ended_terminal(&call).map(|which| (at, which)));
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Shapes of commands that mean more than they say: a watchdog, a poll, an `echo $!`, an EXIT trap.
 
 use super::{Scope, parse};
-use crate::decide::shell::call::{Resolved, events, polled, resolve};
+use crate::decide::shell::call::{ENDS_NOTHING, Resolved, events, polled, resolve};
 use crate::decide::shell::events::Event;
 use crate::decide::shell::list::{simple_commands, simple_programs, units};
 use crate::decide::shell::words::{self, raw};
@@ -17,7 +17,10 @@ pub fn is_bounded(offence: &Offence) -> bool {
 /// Whether a command only tells of a background job (false), or lets go of it (true); and the file that
 /// it tells.
 pub fn companion(node: &Node) -> Option<(bool, Option<&str>)> {
-    let NodeKind::Command { words, redirects, .. } = &node.kind else { return None };
+    let NodeKind::Command { assignments, words, redirects } = &node.kind else { return None };
+    if words.is_empty() && !assignments.is_empty() {
+        return assignments.iter().all(|word| raw(word).ends_with("=$!")).then_some((false, None));
+    }
     let file = match redirects.as_slice() {
         [] => None,
         [Node { kind: NodeKind::Redirect { target, .. }, .. }] => Some(raw(target)),
@@ -35,7 +38,8 @@ pub fn companion(node: &Node) -> Option<(bool, Option<&str>)> {
 pub fn has_pid(node: &Node) -> bool {
     let NodeKind::Command { words, .. } = &node.kind else { return false };
     let about = words.first().map(raw).unwrap_or_default();
-    !["wait", "kill", "local", "export", "declare", "trap"].contains(&about)
+    let ends = about != "kill" || !words.iter().any(|word| ENDS_NOTHING.contains(&raw(word)));
+    !(ends && ["wait", "kill", "local", "export", "declare", "trap"].contains(&about))
         && words.iter().any(|word| raw(word).contains("$!"))
 }
 
@@ -57,7 +61,10 @@ pub fn overs(scope: &Scope) -> Vec<Event> {
 /// Whether it only waits for a time and then ends something.
 pub fn is_timer(chain: &[&Node]) -> bool {
     let programs: Vec<String> = simple_programs(chain);
-    let harmless = ["sleep", "kill", "pkill", "echo", "true", ":", "wait"];
+    let harmless = [
+        "sleep", "kill", "pkill", "echo", "printf", "date", "test", "[", "curl", "nc", "true", ":",
+        "wait",
+    ];
     programs.iter().any(|program| program == "kill" || program == "pkill")
         && programs.iter().all(|program| harmless.contains(&program.as_str()))
 }
@@ -83,23 +90,42 @@ pub fn plain_turns(words: &[Node]) -> Option<Vec<String>> {
     Some(turns)
 }
 
-/// What a condition asks whether it is still there.
-pub fn polls(condition: &Node) -> Vec<Event> {
+/// What a condition asks whether it is still there: `while kill -0 $pid`, `until ! pgrep x`.
+pub fn polls(condition: &Node, until: bool) -> Vec<Event> {
     let mut found = Vec::new();
-    for unit in units(&[condition]) {
-        for node in unit.chain {
-            if let NodeKind::Command { words, .. } = &node.kind {
-                found.extend(polled(&resolve(words, 0), words));
-            }
+    for node in units(&[condition]).into_iter().flat_map(|unit| unit.chain) {
+        let (node, negated) = match &node.kind {
+            NodeKind::Negation { pipeline } => (&**pipeline, true),
+            _ => (node, false),
+        };
+        if negated == until {
+            let mut calls = Vec::new();
+            simple_commands(node, &mut calls);
+            found
+                .extend(calls.into_iter().flat_map(|(words, _)| polled(&resolve(words, 0), words)));
         }
     }
     found
 }
 
-/// Whether it ends a detached terminal.
-pub fn ends_terminal(call: &Resolved) -> bool {
-    let ends = ["kill-session", "kill-server", "quit"];
-    call.own().iter().flatten().any(|word| ends.contains(&word.as_str()))
+/// Whether a loop asks for a process in another way than by a call in its condition.
+pub fn polls_by_text(condition: &str, body: &str) -> bool {
+    ["/proc/$", "jobs"].iter().any(|way| condition.contains(way))
+        || (["kill -0", "ps -p", "/proc/$"].iter().any(|way| body.contains(way))
+            && ["break", "exit", "return"].iter().any(|end| body.contains(end)))
+}
+
+/// Which detached terminal a call ends; the empty name: whichever.
+pub fn ended_terminal(call: &Resolved) -> Option<String> {
+    let words: Vec<&str> = call.own().iter().map(|word| word.as_deref().unwrap_or("")).collect();
+    if words.contains(&"kill-server") {
+        return Some(String::new());
+    }
+    words.iter().find(|word| ["kill-session", "quit"].contains(*word))?;
+    let option = |word: &&str| ["-t", "-S", "-X"].contains(word);
+    let target = words.iter().position(|word| option(word) && *word != "-X");
+    let name = target.and_then(|at| words.get(at + 1)).unwrap_or(&"");
+    Some((*name).to_owned())
 }
 
 /// `setsid -f` goes to the background by itself.

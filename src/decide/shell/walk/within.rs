@@ -61,7 +61,16 @@ impl Walk {
             self.found.inner.extend_from_slice(&self.found.calls[before..]);
         }
         if let Some(at) = wrappers::script_of_shell(own) {
+            let before = self.offences.len();
             self.script_word(&words[call.at + at]);
+            // Run more than once, its jobs would need names of their own.
+            let by_other =
+                words[..call.at].iter().any(|word| matches!(raw(word), "xargs" | "find"));
+            if self.offences.len() > before
+                && (by_other || !self.loops.is_empty() || self.is_repeated())
+            {
+                self.can_be_rewritten = false;
+            }
         } else if call.program() == "eval" {
             let scripts = words[call.at + 1..].iter().map(|word| words::script(word).0);
             self.fixed(&scripts.collect::<Vec<_>>().join(" "));
