@@ -289,7 +289,8 @@ fn gather(value: &Value, text: &mut String) {
 }
 
 /// The project that a directory is in: the nearest above it with a version control's mark, else itself.
-fn project_of(cwd: &Path) -> PathBuf {
+#[must_use]
+pub fn project_of(cwd: &Path) -> PathBuf {
     let marked = |dir: &&Path| [".git", ".hg", ".jj"].iter().any(|mark| dir.join(mark).exists());
     cwd.ancestors().find(marked).unwrap_or(cwd).to_owned()
 }

@@ -3,8 +3,8 @@
 
 use crate::keep::KeepError;
 use crate::keep::home::Home;
-use crate::keep::registry::replace;
 use crate::os::dir::MonitorDir;
+use crate::os::disk::Draft;
 use crate::os::lock::{Locked, lock};
 use crate::protocol::SCHEMA;
 use crate::protocol::name::JobName;
@@ -21,7 +21,7 @@ const TOLD: usize = 1000;
 /// So many started jobs are remembered.
 const JOBS: usize = 200;
 /// Another hook of the same project has it for milliseconds.
-const PATIENCE: Duration = Duration::from_millis(15);
+const PATIENCE: Duration = Duration::from_millis(25);
 
 /// A job that a session started, or was about to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +142,9 @@ impl Open {
     /// If it cannot be written; what was there stays.
     pub fn save(self) -> Result<(), KeepError> {
         let bytes = serde_json::to_vec(&self.memory).unwrap_or_default();
-        Ok(replace(&self.dir, &self.path, &bytes)?)
+        // Not synced: it is a memory, and no promise; and others wait for the lock.
+        Draft::begin(&self.dir, &self.path)?.place(&bytes)?;
+        Ok(())
     }
 }
 

@@ -20,4 +20,6 @@ pub mod rules;
 pub mod gate;
 pub mod kept;
 pub mod news;
+pub mod awaited;
 pub mod serve;
+pub mod wait;

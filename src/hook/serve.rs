@@ -5,6 +5,7 @@
 //!   2. The answer is passed on to the host.
 //!   3. Only then is it written down that something was told: killed in between, it is told again.
 
+use super::awaited::is_awaited;
 use super::event::{Answer, Event, What};
 use super::gate::{Facts, Mode, judge};
 use super::host::Host;
@@ -13,18 +14,14 @@ use super::rules::Rules;
 use super::{kept, news};
 use crate::decide::shell::{Call, Reading, read};
 use crate::keep::home::Home;
-use crate::keep::registry;
+use crate::keep::{KeepError, registry};
 use crate::os::claim;
-use crate::os::clock::pause;
 use crate::os::dir::MonitorDir;
 use crate::os::fence::{self, Heard, behind};
-use crate::os::lock::{Locked, is_locked, lock};
 use crate::os::say::say;
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::name::JobName;
-use crate::protocol::text::checksum;
-use crate::watch::{self, Config, News, Report};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -32,17 +29,11 @@ use std::time::{Duration, Instant, SystemTime};
 /// So long a hook takes at most, from the event to its answer: a host waits for it before each command.
 pub const MOST: Duration = Duration::from_millis(45);
 /// An event is not longer, bytes; a command line has at most 2 MiB.
-const EVENT: usize = 8 << 20;
-/// A host that does not close the pipe has said by then what it had to say.
-const SAID: Duration = Duration::from_secs(1);
-/// A waiting hook gives a job so long to appear.
-const APPEARS: Duration = Duration::from_secs(5);
-
-/// An agent that watches the job itself has the verdict at the same moment, and its hook tells us so, a
-/// little later. So long it has before it is woken.
-pub const READS_IT: Duration = Duration::from_secs(2);
-/// So often is looked whether it has.
-const LOOKS: Duration = Duration::from_millis(50);
+pub(super) const EVENT: usize = 8 << 20;
+/// A host that does not close the pipe has said by then what it had to say; itself it waits longer.
+pub(super) const SAID: Duration = Duration::from_secs(3);
+/// A job that is known by what was printed began so long ago at most: no call takes longer.
+const RECENT: Duration = Duration::from_mins(15);
 
 /// The jobs that a call of one of our programs is about; the second is the caller's directory.
 pub type About<'a> = dyn Fn(&Call, &Path) -> Vec<(JobName, PathBuf)> + 'a;
@@ -74,7 +65,7 @@ impl Hook<'_> {
     /// Answers one event on standard input, within so long of hearing it. Whatever goes wrong, the host
     /// goes on.
     pub fn serve(&self, within: Duration) {
-        let bytes = fence::read_stdin(EVENT, Instant::now() + SAID).unwrap_or_default();
+        let bytes = fence::read_stdin(EVENT, SAID).unwrap_or_default();
         let heard = behind(Instant::now() + within, |voice| {
             let (event, work) = self.work(&bytes);
             let out = self.host.say(&event, &work.answer.unwrap_or(Answer::Nothing));
@@ -140,24 +131,31 @@ impl Hook<'_> {
         };
         let judged = judge(command, background, self.mode, &Facts { kept: &kept, rules: &rules });
         let runs = !matches!(judged.answer, Some(Answer::Deny(_)));
-        let memory = if runs { self.remember(event, &judged.reading, "") } else { None };
-        Work { answer: judged.answer, note: judged.note, memory }
+        let memory = if runs { self.remember(event, &judged.reading, "") } else { Ok(None) };
+        let (memory, note) = noted(memory, judged.note);
+        Work { answer: judged.answer, note, memory }
     }
 
     fn after(&self, event: &Event, command: &str, output: &str) -> Work {
         let reading = read(command).unwrap_or_default();
-        Work { memory: self.remember(event, &reading, output), ..Work::default() }
+        let (memory, note) = noted(self.remember(event, &reading, output), None);
+        Work { answer: None, note, memory }
     }
 
     /// Remembers the jobs that a command starts, by what it says or by what it printed, and the ends
     /// that the agent has read in what it printed.
-    fn remember(&self, event: &Event, reading: &Reading, output: &str) -> Option<Open> {
+    pub(super) fn remember(
+        &self,
+        event: &Event,
+        reading: &Reading,
+        output: &str,
+    ) -> Result<Option<Open>, KeepError> {
         let started = self.started(event, reading, output);
         let seen = self.seen(event, reading, output);
         if started.is_empty() && seen.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let mut open = memory::open(&Home::open(&self.registry).ok()?, &event.project).ok()?;
+        let mut open = memory::open(&Home::open(&self.registry)?, &event.project)?;
         let at = SystemTime::now();
         for (name, dir) in started {
             // What was remembered before the command ran is not made later after it.
@@ -165,14 +163,20 @@ impl Hook<'_> {
                 (&job.session, &job.dir, &job.name) == (&event.session, &dir, &name)
             };
             let before = open.memory.jobs.iter().find(known).map(|job| job.at);
-            let at = before.filter(|_| !output.is_empty()).unwrap_or(at);
+            let is_after = matches!(event.what, What::After { .. });
+            let at = before.filter(|_| is_after).unwrap_or(at);
             open.memory.start(Started { session: event.session.clone(), dir, name, at });
         }
         open.memory.tell_all(&seen);
-        Some(open)
+        Ok(Some(open))
     }
 
-    fn started(&self, event: &Event, reading: &Reading, output: &str) -> Vec<(JobName, PathBuf)> {
+    pub(super) fn started(
+        &self,
+        event: &Event,
+        reading: &Reading,
+        output: &str,
+    ) -> Vec<(JobName, PathBuf)> {
         let runs = reading.ours.iter().filter(|call| call.program() == "sentinel-run");
         let mut found: Vec<_> = runs.flat_map(|call| (self.about)(call, &event.cwd)).collect();
         // `NAME PID DIR`, as a detached start prints it.
@@ -186,7 +190,12 @@ impl Hook<'_> {
                 continue;
             };
             let job = (name, PathBuf::from(dir.trim()));
-            if record(&job).is_some_and(|record| record.pid == pid) && !found.contains(&job) {
+            // Anything may be printed, a README for one.
+            let just_now = |at| SystemTime::now().duration_since(at).is_ok_and(|age| age < RECENT);
+            if job.1.is_absolute()
+                && !found.contains(&job)
+                && record(&job).is_some_and(|it| it.pid == pid && just_now(it.started_at))
+            {
                 found.push(job);
             }
         }
@@ -244,68 +253,16 @@ impl Hook<'_> {
         let memory = (!ids.is_empty()).then_some(open);
         Work { answer, note: None, memory }
     }
+}
 
-    // ---- waiting -----------------------------------------------------------------------------
-
-    /// After a command that started jobs: waits for the first verdict that the agent has not read
-    /// itself, and does not read within so long; what to wake it with. To be called as a hook that runs
-    /// beside the session.
-    #[must_use]
-    pub fn wait(&self, reads_it: Duration) -> Option<String> {
-        let event = self
-            .host
-            .hear(&fence::read_stdin(EVENT, Instant::now() + SAID).ok()?, &variable)
-            .ok()?;
-        let What::After { command, output } = &event.what else { return None };
-        let home = Home::open(&self.registry).ok()?;
-        let reading = read(command).unwrap_or_default();
-        let mut jobs = self.started(&event, &reading, output);
-        if let Some(open) = self.remember(&event, &reading, output) {
-            let _ = open.save();
-        }
-        // One hook tells one end: those that this session started before, and that nobody waits for any
-        // more, are taken over by the next.
-        let known = patiently(|| memory::open(&home, &event.project).ok())?.memory.jobs;
-        let own = known.into_iter().filter(|job| job.session == event.session);
-        jobs.extend(own.filter(news::runs).map(|job| (job.name, job.dir)));
-        let mut waiting = Vec::new();
-        for job in jobs {
-            let run = record(&job).map(|record| record.run_id);
-            let lock = run.and_then(|run| wait_lock(&home, &run).ok().flatten());
-            waiting.extend(lock.map(|lock| (job, lock)));
-        }
-        let (first, _) = waiting.first()?;
-        let names =
-            waiting.iter().filter(|(job, _)| job.1 == first.1).map(|(job, _)| job.0.clone());
-        let config = Config {
-            mode: watch::Mode::Wait { any: true },
-            start_wait: APPEARS,
-            ..Config::new(&first.1, names)
-        };
-        let mut verdict: Option<Report> = None;
-        watch::watch(&config, &mut |news| {
-            if let News::Verdict(report) = news {
-                verdict = verdict.take().or_else(|| Some(report.clone()));
-            }
-        });
-        let report = verdict?;
-        let run = report.run_id.clone()?;
-        let by = Instant::now() + reads_it;
-        let mut open = loop {
-            let open = patiently(|| memory::open(&home, &event.project).ok())?;
-            if open.memory.has_told(&run) {
-                return None;
-            }
-            if Instant::now() >= by {
-                break open;
-            }
-            drop(open);
-            pause(LOOKS);
-        };
-        open.memory.tell(&run);
-        let _ = open.save();
-        drop(waiting);
-        Some(format!("Sentinel: a job of this session has ended.\n{}", report.text()))
+/// A memory that could not be had is no reason to hold anything up, but one to say so.
+fn noted(
+    memory: Result<Option<Open>, KeepError>,
+    note: Option<String>,
+) -> (Option<Open>, Option<String>) {
+    match memory {
+        Ok(memory) => (memory, note),
+        Err(error) => (None, note.or_else(|| Some(format!("not remembered: {error}")))),
     }
 }
 
@@ -325,31 +282,10 @@ fn tells_end(line: &str, name: &JobName) -> bool {
     of_watcher || of_wrapper()
 }
 
-/// Other hooks have the memory for milliseconds.
-fn patiently<T>(mut get: impl FnMut() -> Option<T>) -> Option<T> {
-    (0..200).find_map(|_| get())
-}
-
 /// The record of a job's run, if there is one.
-fn record((name, dir): &(JobName, PathBuf)) -> Option<Heartbeat> {
+pub(super) fn record((name, dir): &(JobName, PathBuf)) -> Option<Heartbeat> {
     let dir = MonitorDir::open(dir).ok()??;
     claim::read_heartbeat(&dir, &JobFiles::new(dir.path(), name)).ok()?
-}
-
-fn wait_path(home: &Home, run: &str) -> PathBuf {
-    memory::place(home).join(format!("wait-{:08x}.lock", checksum(run.as_bytes())))
-}
-
-/// The right to wait for a run; `None`: another hook does.
-fn wait_lock(home: &Home, run: &str) -> Result<Option<Locked>, crate::os::dir::DirError> {
-    let dir = MonitorDir::create(&memory::place(home))?;
-    lock(&dir, &wait_path(home, run), Duration::ZERO)
-}
-
-/// Whether a hook waits for a run.
-fn is_awaited(home: &Home, run: &str) -> bool {
-    let dir = MonitorDir::open(&memory::place(home)).ok().flatten();
-    dir.is_some_and(|dir| is_locked(&dir, &wait_path(home, run)).unwrap_or(false))
 }
 
 /// Whether a hook that waits can still wake the agent after its turn: not in `claude -p`, where it is
@@ -359,7 +295,7 @@ fn can_be_woken() -> bool {
         && variable("CLAUDE_CODE_ENTRYPOINT").as_deref() != Some("sdk-cli")
 }
 
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

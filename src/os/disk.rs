@@ -133,7 +133,11 @@ fn put(
 ) -> io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = match std::fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(_) if path.is_symlink() => return Err(refused("it is a link that leads nowhere")),
+        Err(_) => path.to_owned(),
+    };
     if std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
         return Err(refused("it is there, and no regular file"));
     }

@@ -93,9 +93,10 @@ pub fn behind(deadline: Instant, work: impl FnOnce(Voice)) -> io::Result<Heard> 
                 Some(Ok(answer)) => Heard::Answer(answer, Receipt(sign)),
                 other => {
                     if let Some(child) = child {
-                        // Not reaped yet, so that the number is still its own.
+                        // Not reaped yet, so that the number is still its own. It is not waited for: what
+                        // hangs in a file system dies when that lets go.
                         let _ = kill_process(child, Signal::KILL);
-                        let _ = waitpid(Some(child), WaitOptions::empty());
+                        let _ = waitpid(Some(child), WaitOptions::NOHANG);
                     }
                     if other.is_none() { Heard::Late } else { Heard::Died }
                 }
@@ -134,18 +135,29 @@ fn unpack(bytes: &[u8]) -> Option<Answer> {
     (err.len() == length(8)?).then(|| Answer { out: text(out), err: text(err) })
 }
 
-/// Standard input to its end, up to so many bytes; one that does not end is taken as it is by then.
+/// Standard input to its end, or until it is one whole JSON value, up to so many bytes. So long the first
+/// byte may take, and then the rest; what is there by then is taken as it is.
 ///
 /// # Errors
 /// The system's.
-pub fn read_stdin(most: usize, by: Instant) -> io::Result<Vec<u8>> {
+pub fn read_stdin(most: usize, patience: Duration) -> io::Result<Vec<u8>> {
     let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];
+    let mut by = Instant::now() + patience;
     while bytes.len() < most && is_ready(stdin.as_fd(), by)? {
         match stdin.read(&mut chunk) {
             Ok(0) => break,
-            Ok(length) => bytes.extend_from_slice(&chunk[..length]),
+            Ok(length) => {
+                if bytes.is_empty() {
+                    by = Instant::now() + patience;
+                }
+                bytes.extend_from_slice(&chunk[..length]);
+                let ends = bytes.trim_ascii_end().ends_with(b"}");
+                if ends && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok() {
+                    break;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -77,16 +77,27 @@ pub fn besides(host: Host) -> Option<(&'static str, Value)> {
     (host == Host::Cursor).then(|| ("version", json!(1)))
 }
 
-/// Whether a command is a call of our hook, by whatever path or with whatever options.
+/// Whether a command is a call of our hook and nothing else, by whatever path or with whatever options.
 #[must_use]
 pub fn is_ours(command: &str) -> bool {
     let words = shell_words::split(command).unwrap_or_default();
-    let is_named = |word: &str, name: &str| word.rsplit('/').next() == Some(name);
-    words.iter().enumerate().any(|(at, word)| {
-        is_named(word, "sentinel-hook")
-            || (is_named(word, "sentinel-keep")
-                && words[at + 1..].iter().any(|word| word == "hook"))
-    })
+    let operators = ["|", "||", "&", "&&", ";"];
+    let Some((program, rest)) = words.split_first() else { return false };
+    if rest.iter().any(|word| operators.contains(&word.as_str()) || word.ends_with(';')) {
+        return false;
+    }
+    match program.rsplit('/').next() {
+        Some("sentinel-hook") => rest.iter().any(|word| word == "--host"),
+        Some("sentinel-keep") => {
+            let Some(at) = rest.iter().position(|word| word == "hook") else { return false };
+            // Options, each with a value or without, and nothing else before it.
+            let is_option = |word: &String| word.starts_with('-');
+            let options =
+                (0..at).all(|n| is_option(&rest[n]) || (n > 0 && is_option(&rest[n - 1])));
+            options && rest[at..].iter().any(|word| word == "--host")
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +111,10 @@ mod tests {
             ("'/opt/a b/sentinel-keep' --registry x hook --host codex --wait", true),
             ("${CLAUDE_PLUGIN_ROOT}/hooks/sentinel-hook --host claude", true),
             ("sentinel-keep healthcheck", false),
+            ("logger sentinel-keep hook ran", false),
+            ("sentinel-keep alerts | mail -s hook me", false),
+            ("sentinel-keep hook --host claude; say done", false),
+            ("sentinel-keep status hook --host x", false),
             ("my-sentinel-keep hook", false),
             ("echo 'sentinel-keep hook'", false),
         ] {

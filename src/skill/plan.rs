@@ -73,6 +73,10 @@ pub struct Order {
     pub force: bool,
 }
 
+fn left_alone(path: PathBuf, old: String, why: &str, merged: bool) -> Change {
+    Change { path, new: Some(old.clone()), old: Some(old), kept: Some(why.to_owned()), merged }
+}
+
 fn fail(what: &str, path: &Path, source: io::Error) -> KeepError {
     KeepError::System { what: format!("{what} {}", path.display()), source }
 }
@@ -107,7 +111,7 @@ pub fn install(order: &Order, record: &Record) -> Result<Vec<Change>, KeepError>
         let known = record.files.get(&path);
         let is_ours = old.is_none()
             || old.as_ref() == Some(&content)
-            || known.is_some_and(|known| old.as_ref() == Some(&known.after));
+            || known.zip(old.as_ref()).is_some_and(|(known, old)| known.is_ours(old));
         changes.push(if is_ours || order.force {
             Change { path, old, new: Some(content), kept: None, merged: false }
         } else {
@@ -131,39 +135,48 @@ pub fn install(order: &Order, record: &Record) -> Result<Vec<Change>, KeepError>
 /// As [`install`].
 pub fn uninstall(order: &Order, record: &Record) -> Result<Vec<Change>, KeepError> {
     let places = &order.places;
-    let (name, agent) = monitor(order.host);
-    let mut files: Vec<(PathBuf, String)> =
-        SKILL.map(|(path, text)| (places.skill.join(path), text.to_owned())).into();
-    files.push((places.agents.join(name), agent));
+    let (name, _) = monitor(order.host);
+    let mut files: Vec<PathBuf> = SKILL.map(|(path, _)| places.skill.join(path)).into();
+    files.push(places.agents.join(name));
     // Files of an earlier version are known by the record alone.
-    for (path, written) in &record.files {
-        if path.starts_with(&places.skill) && !files.iter().any(|(known, _)| known == path) {
-            files.push((path.clone(), written.after.clone()));
-        }
-    }
+    let recorded = record.files.keys().filter(|path| path.starts_with(&places.skill));
+    files.extend(recorded.cloned());
+    files.sort();
+    files.dedup();
     let mut changes = Vec::new();
-    for (path, content) in files {
+    for path in files {
         let Some(old) = text(&path)? else { continue };
         let known = record.files.get(&path);
-        let after = known.map_or(&content, |known| &known.after);
         let before = known.and_then(|known| known.before.clone());
-        changes.push(if old == *after || order.force {
-            Change { path, old: Some(old), new: before, kept: None, merged: false }
-        } else {
-            let why = "it was changed since; --force removes it".to_owned();
-            Change { path, new: Some(old.clone()), old: Some(old), kept: Some(why), merged: false }
+        let why = match known {
+            _ if order.force => None,
+            Some(known) if known.is_ours(&old) => None,
+            Some(_) => Some("it was changed since; --force removes it"),
+            None => Some("it was not put there from here; --force removes it"),
+        };
+        changes.push(match why {
+            None => Change { path, old: Some(old), new: before, kept: None, merged: false },
+            Some(why) => left_alone(path, old, why, false),
         });
     }
     let path = places.settings.clone();
     if let Some(old) = text(&path)? {
-        let new = match record.files.get(&path) {
-            Some(known) if known.after == old => known.before.clone(),
-            _ => Some(
-                settings::without(&old)
-                    .map_err(|error| KeepError::Usage(format!("{}: {error}", path.display())))?,
-            ),
-        };
-        changes.push(Change { path, old: Some(old), new, kept: None, merged: true });
+        let without = settings::without(&old)
+            .map_err(|error| KeepError::Usage(format!("{}: {error}", path.display())))?;
+        changes.extend(match record.files.get(&path) {
+            Some(known) if known.is_ours(&old) => {
+                let new = known.before.clone();
+                Some(Change { path, old: Some(old), new, kept: None, merged: true })
+            }
+            None if without != old && !order.force => {
+                let why = "its hooks were not put there from here; --force takes them out";
+                Some(left_alone(path, old, why, true))
+            }
+            None if without == old => None,
+            _ => {
+                Some(Change { path, old: Some(old), new: Some(without), kept: None, merged: true })
+            }
+        });
     }
     Ok(changes)
 }
@@ -177,19 +190,23 @@ pub fn do_install(changes: &[Change], open: &mut Open) -> Result<(), KeepError> 
         let Some(new) = &change.new else { continue };
         let record = &mut open.record;
         let known = record.files.get(&change.path);
-        let before = match known {
+        let is_ours = |known: &&Written| change.old.as_ref().is_some_and(|old| known.is_ours(old));
+        let (before, mut after) = match known {
             // Untouched since: what was there before us is still what it was.
-            Some(known) if change.old.as_ref() == Some(&known.after) => known.before.clone(),
+            Some(known) if is_ours(&known) => {
+                (known.before.clone(), change.old.iter().cloned().collect())
+            }
             // It has our content without our doing: a copy of the repository, a colleague's.
             None if change.old.as_ref() == Some(new) => continue,
-            _ => match &change.old {
-                Some(old) if change.merged => {
-                    Some(settings::without(old).unwrap_or_else(|_| old.clone()))
-                }
-                old => old.clone(),
-            },
+            // Somebody changed it since: what is theirs is what was there before.
+            Some(_) if change.merged => {
+                let theirs = |old: &String| settings::without(old).unwrap_or_else(|_| old.clone());
+                (change.old.as_ref().map(theirs), Vec::new())
+            }
+            _ => (change.old.clone(), Vec::new()),
         };
-        record.files.insert(change.path.clone(), Written { before, after: new.clone() });
+        after.push(new.clone());
+        record.files.insert(change.path.clone(), Written { before, after });
         let missing = missing_parents(&change.path);
         let fresh = missing.iter().filter(|dir| !record.made.contains(dir)).cloned();
         let fresh: Vec<PathBuf> = fresh.collect();
@@ -199,6 +216,7 @@ pub fn do_install(changes: &[Change], open: &mut Open) -> Result<(), KeepError> 
             fs::create_dir_all(parent).map_err(|error| fail("make", parent, error))?;
         }
         if change.old.as_ref() != Some(new) {
+            still(change)?;
             let written = rewrite(&change.path, new.as_bytes(), 0o644);
             written.map_err(|error| fail("write", &change.path, error))?;
         }
@@ -213,6 +231,7 @@ pub fn do_install(changes: &[Change], open: &mut Open) -> Result<(), KeepError> 
 pub fn do_uninstall(changes: &[Change], open: &mut Open) -> Result<(), KeepError> {
     for change in changes.iter().filter(|change| change.kept.is_none()) {
         let path = &change.path;
+        still(change)?;
         match &change.new {
             None => fs::remove_file(path).map_err(|error| fail("remove", path, error))?,
             Some(new) if change.old.as_ref() != Some(new) => {
@@ -231,6 +250,17 @@ pub fn do_uninstall(changes: &[Change], open: &mut Open) -> Result<(), KeepError
         open.record.made.remove(at);
     }
     open.save()
+}
+
+/// Sees that a file is what it was when it was planned what becomes of it: its host writes it, too.
+fn still(change: &Change) -> Result<(), KeepError> {
+    if text(&change.path)? == change.old {
+        return Ok(());
+    }
+    let path = change.path.display();
+    Err(KeepError::Usage(format!(
+        "{path} has been changed just now, and is left as it is; try again"
+    )))
 }
 
 /// The directories above a file that are not there yet.

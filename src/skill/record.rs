@@ -21,8 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Written {
     /// What was there before; null: nothing.
     pub before: Option<String>,
-    /// What is there since.
-    pub after: String,
+    /// What is there since, or was about to be when somebody was killed: the last is the newest.
+    pub after: Vec<String>,
+}
+
+impl Written {
+    /// Whether a text is of our making.
+    #[must_use]
+    pub fn is_ours(&self, text: &str) -> bool {
+        self.after.iter().any(|after| after == text)
+    }
 }
 
 /// The content of the record.

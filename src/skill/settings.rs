@@ -312,7 +312,7 @@ pub(super) mod tests {
     /// Settings as people have them: other keys, hooks of others, comments, any layout.
     pub(in super::super) fn settings() -> impl Strategy<Value = String> {
         let other = "(\"[a-z]{1,6}\": (1|true|null|\"[a-z ]{0,8}\"|\\{\\}|\\[1, 2\\]))";
-        let hook = "\\{ ?\"matcher\": \"[A-Z][a-z]{2,5}\", \"hooks\": \\[\\{\"type\": \"command\", \"command\": \"[a-z]{1,8}\"\\}\\] ?\\}";
+        let hook = "\\{ ?\"matcher\": \"[A-Z][a-z]{2,5}\", \"hooks\": \\[\\{\"type\": \"command\", \"command\": \"([a-z]{1,8}|sentinel-keep (alerts|hook)|logger sentinel-keep hook ran|sentinel-keep hook --host x; say done)\"\\}\\] ?\\}";
         let events = prop::collection::btree_map(
             prop::sample::select(vec!["Stop", "PreToolUse", "BeforeTool", "stop", "Other"]),
             prop::collection::vec(hook.prop_map(String::from), 0..3),

@@ -109,6 +109,25 @@ fn one_that_finds_another_waiting_goes() {
 }
 
 #[test]
+fn one_whose_host_is_gone_goes_and_the_end_is_told_by_another() {
+    let job = Job::begun();
+    let event = job.scene.path("event.json");
+    fs::write(&event, job.started.value.to_string()).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let waiter = waiting(&job.scene, &job.shop).start_with(|command| {
+        command.stdin(fs::File::open(&event).unwrap()).stderr(writer);
+    });
+    until("it waits", || is_awaited(&job.scene));
+    drop(reader);
+    waiter.wait().exits(0);
+    job.is_let_go();
+    match job.ends_turn() {
+        Taken::GoesOn(text) => assert!(text.contains("build: failed"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn it_goes_at_once_where_nothing_was_started() {
     let scene = Scene::new();
     let shop = scene.project("shop");

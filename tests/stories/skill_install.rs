@@ -84,7 +84,7 @@ fn it_is_put_where_each_host_looks_and_an_undo_restores_every_byte() {
             assert!(text.contains("// mine") && text.contains("[1,2]"), "{text}");
             assert!(text.contains(&format!("hook --host {host}")), "{text}");
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-            let by_path = text.contains("/sentinel-keep hook");
+            let by_path = text.contains("/sentinel-keep ");
             assert_eq!(by_path, scope == "--user", "a shared file has no path of this machine");
         }
         for skill in [".claude/skills", ".agents/skills", ".gemini/skills", ".cursor/skills"] {
@@ -120,6 +120,18 @@ fn what_was_changed_since_is_kept_and_what_is_ours_goes() {
     let left = fs::read_to_string(&path).unwrap();
     assert!(left.contains("\"theme\": \"dark\", // new") && left.contains("opus"), "{left}");
     assert!(!left.contains("sentinel"), "{left}");
+    skill(&scene, "uninstall --project --host claude --force").finish().exits(0);
+    assert!(!own.exists());
+}
+
+#[test]
+fn without_a_record_nothing_is_taken_for_ours() {
+    let scene = Scene::new();
+    done(&scene, "install --project --host claude");
+    fs::remove_file(scene.path("skill/installed.json")).unwrap();
+    let own = scene.path("project/.claude/skills/sentinel/SKILL.md");
+    skill(&scene, "uninstall --project --host claude").finish().exits(1).says("--force");
+    assert!(own.exists());
     skill(&scene, "uninstall --project --host claude --force").finish().exits(0);
     assert!(!own.exists());
 }
@@ -179,7 +191,7 @@ fn an_upgrade_replaces_its_own_files_and_a_disk_that_is_full_loses_nothing() {
     let own = scene.path("project/.agents/skills/sentinel/SKILL.md");
     let own = fs::canonicalize(own).unwrap();
     fs::write(&own, "of an earlier version\n").unwrap();
-    known["files"][own.to_str().unwrap()]["after"] = "of an earlier version\n".into();
+    known["files"][own.to_str().unwrap()]["after"] = serde_json::json!(["of an earlier version\n"]);
     fs::write(&record, known.to_string()).unwrap();
     done(&scene, "install --project --host codex").says("changed  codex");
     assert!(fs::read_to_string(&own).unwrap().starts_with("---\n"));

@@ -36,7 +36,7 @@ fn the_skill_is_short_and_says_when_to_use_it_first() {
     let (head, body) = skill.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap();
     let keys = head.lines().filter(|line| !line.starts_with(' '));
     let keys: Vec<&str> = keys.map(|line| line.split(':').next().unwrap()).collect();
-    let allowed = ["name", "description", "license", "compatibility", "metadata", "allowed-tools"];
+    let allowed = ["name", "description", "license", "compatibility", "metadata"];
     assert!(keys.iter().all(|key| allowed.contains(key)), "{keys:?}");
     let description = head.lines().find_map(|line| line.strip_prefix("description: ")).unwrap();
     // Lists of skills are cut; and some hosts refuse angle brackets.
@@ -92,8 +92,14 @@ fn the_hook_of_the_plugin_works_with_the_programs_and_without_them() {
     let programs = Path::new(crate::scene::KEEP).parent().unwrap().display().to_string();
     let with = ask(&format!("{programs}:/usr/bin:/bin"), "PreToolUse");
     assert!(with.stdout.contains("\"deny\""), "{}", with.told());
+    // Of a version that had no hook.
+    let old = scene.path("old");
+    scene.script("old/sentinel-keep", "#!/bin/sh\nexit 2\n");
+    let old = format!("{}:/usr/bin:/bin", old.display());
+    assert_eq!(ask(&old, "PreToolUse").stdout, "");
+    assert!(ask(&old, "SessionStart").stdout.contains("too old"));
     if has("sentinel-keep") || Path::new("/usr/local/bin/sentinel-keep").exists() {
-        return; // installed on this machine: there is no "without"
+        return skip("the plugin without the programs", "they are installed on this machine");
     }
     assert_eq!(ask("/usr/bin:/bin", "PreToolUse").stdout, "");
     assert!(ask("/usr/bin:/bin", "SessionStart").stdout.contains("not in PATH"));

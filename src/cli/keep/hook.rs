@@ -5,7 +5,8 @@ use crate::cli::{run as wrap, values, watch};
 use crate::decide::shell::Call;
 use crate::hook::gate::Mode;
 use crate::hook::host::Host;
-use crate::hook::serve::{Hook, MOST, READS_IT};
+use crate::hook::serve::{Hook, MOST};
+use crate::hook::wait::READS_IT;
 use crate::os::say::{print, say};
 use crate::protocol::name::JobName;
 use clap::{Parser, ValueEnum};
@@ -90,13 +91,7 @@ impl Args {
         };
         let hook = Hook { host, mode: self.mode(), registry, jobs, about: &about };
         if self.wait {
-            return match hook.wait(self.within.unwrap_or(READS_IT)) {
-                Some(words) => {
-                    say(words);
-                    WAKE
-                }
-                None => 0,
-            };
+            return if hook.wait(self.within.unwrap_or(READS_IT)) { WAKE } else { 0 };
         }
         hook.serve(self.within.unwrap_or(MOST));
         0

@@ -305,7 +305,15 @@ pub fn main() -> ExitCode {
 
 /// The exit code of wrong usage. To a hook's host 2 means "no", to each and every command: there it is 1.
 fn usage() -> u8 {
-    if std::env::args_os().any(|word| word == "hook") { 1 } else { 2 }
+    let mut words = std::env::args_os().skip(1);
+    let command = loop {
+        match words.next() {
+            Some(word) if word == "--registry" || word == "--alert-cmd" => drop(words.next()),
+            Some(word) if word.as_encoded_bytes().starts_with(b"-") => {}
+            word => break word,
+        }
+    };
+    if command.is_some_and(|command| command == "hook") { 1 } else { 2 }
 }
 
 fn alert_variable() -> Option<String> {

@@ -2,7 +2,8 @@
 
 use super::Context;
 use super::hook::{HostName, ModeName};
-use crate::hook::host::Host;
+use crate::cli::values;
+use crate::hook::host::{Host, project_of};
 use crate::keep::KeepError;
 use crate::os::say::{print, say};
 use crate::skill::place::{Scope, is_used, places};
@@ -80,7 +81,10 @@ impl Skill {
         // All that is to be done is known before anything is: one file that cannot be understood, and
         // nothing is changed.
         let mut plans = Vec::new();
-        for order in whom.orders(mode)? {
+        let registry = context.home.registry();
+        let registry =
+            (values::standard_registry().as_deref() != Some(registry)).then_some(registry);
+        for order in whom.orders(mode, registry)? {
             let plan = if installs { plan::install } else { plan::uninstall };
             let record = open.as_ref().map_or(&shown, |open| &open.record);
             plans.push((order.host, plan(&order, record)?));
@@ -112,11 +116,14 @@ impl Where {
             what: format!("use --project {}", dir.display()),
             source,
         })?;
-        let root = dir.ancestors().find(|dir| dir.join(".git").exists());
-        Ok(Scope::Project(root.unwrap_or(&dir).to_owned()))
+        Ok(Scope::Project(project_of(&dir)))
     }
 
-    fn orders(&self, mode: Option<ModeName>) -> Result<Vec<Order>, KeepError> {
+    fn orders(
+        &self,
+        mode: Option<ModeName>,
+        registry: Option<&Path>,
+    ) -> Result<Vec<Order>, KeepError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let scope = self.scope()?;
         let mut hosts: Vec<Host> = self.host.iter().map(|name| Host::from(*name)).collect();
@@ -129,8 +136,9 @@ impl Where {
                 "no host of agents is used here, as far as its folder tells: name it by --host, one of {all}"
             )));
         }
+        hosts.sort();
         hosts.dedup();
-        let command = command(&scope, mode);
+        let command = command(&scope, mode, registry);
         let order = |host: Host| {
             let places = places(host, &scope, &variable).map_err(KeepError::Usage)?;
             Ok(Order { host, places, command: command.clone(), force: self.force })
@@ -141,11 +149,14 @@ impl Where {
 
 /// How the hook is called: in a file that others share by its name, in one's own by its path, for a host
 /// may have been started with another search path.
-fn command(scope: &Scope, mode: Option<ModeName>) -> String {
+fn command(scope: &Scope, mode: Option<ModeName>, registry: Option<&Path>) -> String {
     let own = std::env::current_exe().ok().filter(|_| *scope == Scope::User);
     let program = own.unwrap_or_else(|| Path::new("sentinel-keep").to_owned());
     let mode = mode.map(|mode| format!(" --mode {mode}")).unwrap_or_default();
-    format!("{} hook{mode}", shell_words::quote(&program.to_string_lossy()))
+    let quoted = |path: &Path| shell_words::quote(&path.to_string_lossy()).into_owned();
+    let registry = registry.filter(|_| *scope == Scope::User);
+    let registry = registry.map(|path| format!(" --registry {}", quoted(path))).unwrap_or_default();
+    format!("{}{registry} hook{mode}", quoted(&program))
 }
 
 fn tell(context: &Context, host: Host, change: &Change, dry_run: bool) {
