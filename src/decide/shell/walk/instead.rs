@@ -43,7 +43,7 @@ impl Walk {
     /// The managed form of a unit, if it can be told for certain. If it `leaves` work behind itself, it
     /// waits for that.
     pub(super) fn managed(&self, unit: &Unit<'_>, leaves: bool) -> Option<Managed> {
-        if has_here_document(&unit.chain) || self.is_repeated() {
+        if has_here_document(&unit.chain) || self.is_repeated() || self.reads_nohup_out() {
             return None;
         }
         match unit.chain.as_slice() {
@@ -73,6 +73,13 @@ impl Walk {
         let Some(name) = &self.function else { return false };
         let text = self.text.slice(0, self.text.end());
         text.matches(name.as_str()).count() > 2 || POSITIONAL.iter().any(|form| text.contains(form))
+    }
+
+    /// Whether something reads the file that `nohup` writes where nobody names another.
+    fn reads_nohup_out(&self) -> bool {
+        let text = self.text.slice(0, self.text.end());
+        text.contains("nohup.out")
+            && !["> nohup.out", ">nohup.out"].iter().any(|to| text.contains(to))
     }
 
     /// Of `cd DIR`, the directory as it is written.
@@ -224,8 +231,10 @@ impl Walk {
         let output =
             matches!(op.as_str(), ">" | ">>" | ">|" | "&>" | "&>>" | ">&" | ">&-") && *fd <= 2;
         let no_input = (op == "<" && to == "/dev/null") || (op == "<&-" && *fd <= 0);
-        let is_log =
-            [".log", ".out", ".err", "/log"].iter().any(|end| to.ends_with(end)) || to == "log";
+        let ending = [".log", ".out", ".err", "/log"].iter().find(|end| to.ends_with(**end));
+        let all = self.text.slice(0, self.text.end());
+        let is_matched = ending.is_some_and(|end| all.contains(&format!("*{end}")));
+        let is_log = (ending.is_some() || to == "log") && !is_matched;
         let nowhere = to == "/dev/null" || op == ">&-" || to.bytes().all(|b| b.is_ascii_digit());
         varfd.is_none()
             && (no_input || (output && (nowhere || (is_log && !self.is_named(Some(to))))))
