@@ -219,6 +219,18 @@ pub const ENDS_NOTHING: [&str; 10] =
 /// Arguments that ask a program to end what runs.
 const ENDS: [&str; 7] = ["stop", "down", "shutdown", "--shutdown", "kill", "kill-port", "quit"];
 
+/// Whether an argument asks a program, or a server by its address, to end what runs.
+fn asks_to_end(program: &str, argument: &str) -> bool {
+    match program {
+        "docker" | "podman" if argument == "rm" => true,
+        "curl" | "wget" | "http" => {
+            let address = argument.trim_matches(['"', '\'']);
+            ["/stop", "/shutdown", "/quit", "/exit"].iter().any(|end| address.ends_with(end))
+        }
+        _ => ENDS.contains(&argument),
+    }
+}
+
 /// What a call says of the jobs of its shell.
 pub fn events(call: &Resolved, words: &[Node]) -> Vec<Event> {
     let arguments: Vec<&str> = words.iter().skip(call.at + 1).map(raw).collect();
@@ -244,7 +256,7 @@ pub fn events(call: &Resolved, words: &[Node]) -> Vec<Event> {
         }
         "" => Vec::new(),
         // `./server.sh stop`, `docker compose down`, `npx kill-port 80`
-        name if !call.is_ours() && arguments.iter().any(|word| ENDS.contains(word)) => {
+        name if !call.is_ours() && arguments.iter().any(|word| asks_to_end(name, word)) => {
             vec![Event::Called(name.to_owned()), Event::Over(Target::All)]
         }
         name => vec![Event::Called(name.to_owned())],

@@ -13,6 +13,8 @@ pub enum Event {
     Set(String),
     /// Jobs are waited for, or ended.
     Over(Target),
+    /// This job is waited for by whoever reads its output to the end.
+    Held(usize),
     /// A function is called.
     Called(String),
 }
@@ -80,6 +82,9 @@ impl State<'_> {
                     self.kept.remove(variable);
                 }
                 Event::Over(target) => self.over(target),
+                Event::Held(job) => {
+                    self.left.remove(job);
+                }
                 Event::Called(name) => {
                     if let Some(body) = self.functions.get(name).filter(|_| depth < DEEP) {
                         self.called.insert(name.clone());

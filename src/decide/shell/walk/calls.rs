@@ -3,9 +3,9 @@
 use super::shapes::uses;
 use super::{Scope, Walk};
 use crate::decide::shell::Call;
-use crate::decide::shell::call::{Resolved, keeps, resolve};
+use crate::decide::shell::call::{Resolved, events, keeps, resolve};
 use crate::decide::shell::edit::Edit;
-use crate::decide::shell::events::Event;
+use crate::decide::shell::events::{Event, Target};
 use crate::decide::shell::words::raw;
 use rable::Node;
 use std::collections::BTreeSet;
@@ -32,6 +32,9 @@ impl Walk {
             }
             let calls = self.found_by.drain(..).map(|call| (name.to_owned(), call));
             self.found_in.extend(calls);
+            if value.contains("$(") && value.contains("$!") {
+                self.printed.insert(name.to_owned());
+            }
             match keeps(word) {
                 Some(kept) => {
                     self.kept.extend(self.last_job().map(|job| (name.to_owned(), job)));
@@ -43,6 +46,28 @@ impl Walk {
                 None => {}
             }
         }
+    }
+
+    /// Whether a call ends processes wherever they were started, or those of variables that this script
+    /// was given; the latter are remembered.
+    pub(super) fn sweeps_others(&mut self, call: &Resolved, words: &[Node]) -> bool {
+        if call.program() != "kill" {
+            let sweeps = events(call, words).contains(&Event::Over(Target::All));
+            return sweeps && !matches!(call.program(), "wait" | "fg");
+        }
+        let mut sweeps = false;
+        for event in events(call, words) {
+            match event {
+                Event::Over(Target::All) => sweeps = true,
+                Event::Over(Target::In(variables)) => {
+                    sweeps |= variables.iter().any(|name| self.printed.contains(name));
+                    let given = variables.into_iter().filter(|name| !self.locals.contains(name));
+                    self.ended_of_others.extend(given);
+                }
+                _ => {}
+            }
+        }
+        sweeps
     }
 
     /// Remembers calls that matter beyond the background.

@@ -43,7 +43,11 @@ impl Walk {
     /// The managed form of a unit, if it can be told for certain. If it `leaves` work behind itself, it
     /// waits for that.
     pub(super) fn managed(&self, unit: &Unit<'_>, leaves: bool) -> Option<Managed> {
-        if has_here_document(&unit.chain) || self.is_repeated() || self.reads_nohup_out() {
+        if has_here_document(&unit.chain)
+            || self.is_repeated()
+            || self.reads_nohup_out()
+            || self.uses_what_goes(unit)
+        {
             return None;
         }
         match unit.chain.as_slice() {
@@ -82,6 +86,24 @@ impl Walk {
             && !["> nohup.out", ">nohup.out"].iter().any(|to| text.contains(to))
     }
 
+    /// Whether it uses a descriptor of this shell, or a detached terminal that is used again here: a job
+    /// has neither.
+    fn uses_what_goes(&self, unit: &Unit<'_>) -> bool {
+        let range = unit.range();
+        let text = self.text.slice(range.start, range.end);
+        let digits = ["3", "4", "5", "6", "7", "8", "9"];
+        let shared = |digit: &&str| {
+            text.contains(&format!(">&{digit}")) || text.contains(&format!("<&{digit}"))
+        };
+        let all = self.text.slice(0, self.text.end());
+        let uses =
+            ["capture-pane", "send-keys", "pipe-pane", "split-window", "new-window", "-X ", "-L "];
+        let terminal = |program: &&str| text.split_whitespace().any(|word| word == *program);
+        digits.iter().any(shared)
+            || (["tmux", "screen"].iter().any(terminal)
+                && uses.iter().any(|word| all.contains(word)))
+    }
+
     /// Of `cd DIR`, the directory as it is written.
     fn directory(node: &Node) -> Option<String> {
         let NodeKind::Command { assignments, words, redirects } = &node.kind else { return None };
@@ -102,6 +124,7 @@ impl Walk {
         let names_function = self.functions.contains_key(call.program());
         if only_shell.contains(&call.program())
             || names_function
+            || words.iter().any(|word| ["<(", ">("].iter().any(|open| raw(word).contains(open)))
             || matches!(call.how, Some(How::At | How::Sudo | How::Screen | How::Tmux))
             || !redirects.iter().all(|redirect| self.is_dispensable(redirect))
             || literal(program).is_some_and(|program| program.is_empty())
@@ -203,11 +226,11 @@ impl Walk {
             return None;
         }
         // What was read from a file, or changes how words are read, is not known here.
-        let changes =
-            ["source", ".", "eval", "shopt", "alias", "getopts", "let", "readonly", "mapfile"];
+        let changes = ["source", ".", "eval", "alias", "getopts", "let", "readonly", "mapfile"];
         let all = self.text.slice(0, self.text.end());
         let unknown = all.split_whitespace().any(|word| changes.contains(&word));
-        if body.contains('$') && (unknown || all.contains("IFS=") || all.contains("((")) {
+        let is_set = all.split_whitespace().any(|word| word == "shopt");
+        if is_set || body.contains('$') && (unknown || all.contains("IFS=") || all.contains("((")) {
             return None;
         }
         let used: Vec<&String> = self.locals.iter().filter(|name| uses(body, name)).collect();
@@ -225,19 +248,37 @@ impl Walk {
 
     /// Whether nothing is lost if a redirection goes, for the output is in the job's log: one to nowhere,
     /// to another descriptor, or to a log that nothing else here reads.
-    fn is_dispensable(&self, redirect: &Node) -> bool {
+    pub(super) fn is_dispensable(&self, redirect: &Node) -> bool {
         let NodeKind::Redirect { op, target, fd, varfd } = &redirect.kind else { return false };
         let to = raw(target).trim_matches(['"', '\'']);
         let output =
             matches!(op.as_str(), ">" | ">>" | ">|" | "&>" | "&>>" | ">&" | ">&-") && *fd <= 2;
         let no_input = (op == "<" && to == "/dev/null") || (op == "<&-" && *fd <= 0);
-        let ending = [".log", ".out", ".err", "/log"].iter().find(|end| to.ends_with(**end));
-        let all = self.text.slice(0, self.text.end());
-        let is_matched = ending.is_some_and(|end| all.contains(&format!("*{end}")));
-        let is_log = (ending.is_some() || to == "log") && !is_matched;
+        let is_log =
+            [".log", ".out", ".err", "/log"].iter().any(|end| to.ends_with(end)) || to == "log";
+        let is_log = is_log && self.nobody_looks(redirect.span.end);
         let nowhere = to == "/dev/null" || op == ">&-" || to.bytes().all(|b| b.is_ascii_digit());
         varfd.is_none()
             && (no_input || (output && (nowhere || (is_log && !self.is_named(Some(to))))))
+    }
+
+    /// Whether nothing from a place on reads files, as far as its programs tell.
+    fn nobody_looks(&self, from: usize) -> bool {
+        const BLIND: [&str; 20] = [
+            "echo", "printf", "sleep", "disown", "wait", "curl", "head", "true", ":", "done", "fi",
+            "}", ")", "kill", "pkill", "date", "pgrep", "jobs", "exit", "wget",
+        ];
+        let rest = self.text.slice(from, self.text.end()).replace("2>&1", "").replace(">&2", "");
+        let mut pieces = rest.split(['&', '|', ';', '\n', '(', ')']).map(str::trim);
+        pieces.all(|piece| {
+            let first = piece.split_whitespace().next().unwrap_or_default();
+            first.is_empty()
+                || first.starts_with('#')
+                || first.starts_with(['<', '>', '"', '\''])
+                || first.contains('=')
+                || BLIND.contains(&first)
+                || first.bytes().all(|b| b.is_ascii_digit())
+        })
     }
 
     /// What a detached terminal would have run.

@@ -128,6 +128,15 @@ struct Walk {
     found_in: Vec<(String, Call)>,
     /// Where detached terminals are ended, and which; the empty name: whichever.
     ended: Vec<(usize, String)>,
+    /// Where something ends processes that it did not start itself.
+    sweeps: Vec<Sweep>,
+    /// Variables that hold what a command printed, a PID among it.
+    printed: BTreeSet<String>,
+    /// Variables that were set outside, and whose processes are ended here; and those of scripts within.
+    ended_of_others: Vec<String>,
+    ended_within: Vec<String>,
+    /// Somebody reads its output to the end: it is the script of a `$( )`.
+    is_read: bool,
     /// The function whose body is read.
     function: Option<String>,
     /// What `set` was given: `-euo pipefail`.
@@ -139,6 +148,24 @@ struct Companion {
     range: Range<usize>,
     lets_go: bool,
     job: Option<usize>,
+}
+
+/// Where something ends processes that it did not start itself: all that were started before it, but in
+/// other branches.
+#[derive(Debug)]
+struct Sweep {
+    at: usize,
+    spared: Vec<Range<usize>>,
+}
+
+impl Sweep {
+    fn at(at: usize) -> Self {
+        Self { at, spared: Vec::new() }
+    }
+
+    fn ends(&self, started: usize) -> bool {
+        started < self.at && !self.spared.iter().any(|range| range.contains(&started))
+    }
 }
 
 /// What makes the turns of a loop differ.
@@ -172,6 +199,11 @@ impl Walk {
             found_by: Vec::new(),
             found_in: Vec::new(),
             ended: Vec::new(),
+            sweeps: Vec::new(),
+            printed: BTreeSet::new(),
+            ended_of_others: Vec::new(),
+            ended_within: Vec::new(),
+            is_read: false,
             function: None,
             set: Vec::new(),
         }
@@ -180,6 +212,9 @@ impl Walk {
     fn whole(&mut self, nodes: &[Node]) {
         let mut scope = Scope::default();
         self.list(&nodes.iter().collect::<Vec<_>>(), &mut scope);
+        if self.is_read {
+            self.hold(&mut scope);
+        }
         self.finish(scope);
         // One that nothing here calls may be called later, in the same shell.
         for (name, events) in self.functions.clone() {
@@ -193,6 +228,15 @@ impl Walk {
                 |(end, which): &(usize, String)| at < end && one.text.contains(which.as_str());
             !matches!(one.how, How::Screen | How::Tmux) || !ended.iter().any(is_it)
         });
+        let before = self.offences.len();
+        let sweeps = &self.sweeps;
+        self.offences.retain(|(at, one)| {
+            matches!(one.how, How::Screen | How::Tmux | How::At)
+                || !sweeps.iter().any(|sweep| sweep.ends(*at))
+        });
+        if self.offences.len() < before {
+            self.can_be_rewritten = false; // it would be changed, too
+        }
         self.let_companions_go();
         let new = self.text.edited(0, self.text.end(), &self.edits);
         let is_used = |name: &str| uses(&new, name);
@@ -208,6 +252,8 @@ impl Walk {
         for Companion { range, lets_go, job } in std::mem::take(&mut self.companions) {
             if job.is_some_and(|job| self.replaced.contains(&job)) {
                 self.edits.push(Edit { from: range.start, to: range.end, new: String::new() });
+            } else if lets_go && self.sweeps.iter().any(|sweep| sweep.ends(range.start)) {
+                self.can_be_rewritten = false;
             } else if lets_go && self.offences.is_empty() {
                 let text = self.text.slice(range.start, range.end);
                 self.offend(range.start, How::Disown, text.trim().trim_end_matches(';'));
@@ -216,6 +262,20 @@ impl Walk {
                 self.used.push(job);
             }
         }
+    }
+
+    /// Whoever reads a pipe to its end waits for all that can write into it.
+    fn hold(&self, scope: &mut Scope) {
+        let writes = |job: &Job| {
+            let text = self.text.slice(job.range.start, job.range.end).replace("2>", "");
+            !text.contains('>')
+        };
+        let jobs = scope.events.iter().filter_map(|event| match event {
+            Event::Background(job) if writes(&self.jobs[*job]) => Some(Event::Held(*job)),
+            _ => None,
+        });
+        let held: Vec<Event> = jobs.collect();
+        scope.events.extend(held);
     }
 
     fn last_job(&self) -> Option<usize> {
@@ -295,15 +355,40 @@ impl Walk {
     fn chain(&mut self, unit: &Unit<'_>, scope: &mut Scope) {
         for (number, node) in unit.chain.iter().enumerate() {
             match companion(node) {
-                Some((lets_go, file)) if unit.chain.len() == 1 && !self.is_named(file) => {
+                Some((lets_go, file))
+                    if unit.chain.len() == 1
+                        && !self.is_named(file)
+                        && (file.is_none() || self.depth == 0) =>
+                {
                     let (range, job) = (self.with_separator(unit, number), self.last_job());
                     self.companions.push(Companion { range, lets_go, job });
+                }
+                None if unit.chain.len() == 1 && self.tells_kept(node).is_some() => {
+                    let (range, job) = (self.with_separator(unit, number), self.tells_kept(node));
+                    self.companions.push(Companion { range, lets_go: false, job });
                 }
                 _ if has_pid(node) => self.used.extend(self.last_job()),
                 _ => {}
             }
             self.command(node, scope);
         }
+    }
+
+    /// Of an `echo` that only tells a PID kept in a variable, the job.
+    fn tells_kept(&self, node: &Node) -> Option<usize> {
+        let NodeKind::Command { words, redirects, .. } = &node.kind else { return None };
+        let file = match redirects.as_slice() {
+            [] => None,
+            [Node { kind: NodeKind::Redirect { target, .. }, .. }] => Some(raw(target)),
+            _ => return None,
+        };
+        let tells = matches!(words.first().map(raw), Some("echo" | "printf"));
+        let is_lost = self.is_named(file) || (file.is_some() && self.depth > 0);
+        let text: String = words.iter().map(raw).collect();
+        if !tells || is_lost || text.contains("$(") || text.contains('`') {
+            return None;
+        }
+        self.kept.iter().rev().find(|(name, _)| uses(&text, name)).map(|(_, job)| *job)
     }
 
     /// Whether a file is named more than once.
@@ -323,7 +408,9 @@ impl Walk {
         }
         let next = self.text.skip_blanks(span.end);
         let end = if self.text.at(next) == Some(';') { next + 1 } else { span.end };
-        span.start..self.text.skip_blanks(end)
+        let end = self.text.skip_blanks(end);
+        let own_line = span.start > 0 && self.text.at(span.start - 1) == Some('\n');
+        span.start..end + usize::from(own_line && self.text.at(end) == Some('\n'))
     }
 
     fn background(&mut self, unit: &Unit<'_>, scope: &mut Scope) {
@@ -362,6 +449,22 @@ impl Walk {
 
     /// A command; what it is made of runs in the same environment, or in one of its own.
     fn command(&mut self, node: &Node, scope: &mut Scope) {
+        let before = (self.jobs.len(), self.offences.len());
+        self.command_itself(node, scope);
+        let (NodeKind::Subshell { redirects, .. }
+        | NodeKind::BraceGroup { redirects, .. }
+        | NodeKind::If { redirects, .. }
+        | NodeKind::For { redirects, .. }
+        | NodeKind::While { redirects, .. }) = &node.kind
+        else {
+            return;
+        };
+        if (self.jobs.len(), self.offences.len()) != before {
+            self.keeps_output(redirects);
+        }
+    }
+
+    fn command_itself(&mut self, node: &Node, scope: &mut Scope) {
         match &node.kind {
             NodeKind::Command { .. } | NodeKind::Pipeline { .. } => self.pipeline(node, scope),
             NodeKind::List { .. } => self.list(&[node], scope),
@@ -430,6 +533,17 @@ impl Walk {
         }
     }
 
+    /// Where the output of a whole goes to a file that is read, its jobs cannot have a log of their own.
+    fn keeps_output(&mut self, redirects: &[Node]) {
+        let is_output = |redirect: &&Node| match &redirect.kind {
+            NodeKind::Redirect { op, .. } => op.contains('>'),
+            _ => false,
+        };
+        if !redirects.iter().filter(is_output).all(|redirect| self.is_dispensable(redirect)) {
+            self.can_be_rewritten = false;
+        }
+    }
+
     fn turns(&mut self, turns: Turns, body: &Node, scope: &mut Scope) {
         self.loops.push(turns);
         self.list(&[body], scope);
@@ -439,9 +553,13 @@ impl Walk {
     /// Of several branches one is taken: what one starts, another does not end.
     fn branches<'n>(&mut self, bodies: impl Iterator<Item = &'n Node>, scope: &mut Scope) {
         let mut started = Vec::new();
+        let mut first = None;
         for body in bodies {
+            let others = *first.get_or_insert(body.span.start)..body.span.start;
+            let sweeps = self.sweeps.len();
             let mut inner = Scope::default();
             self.list(&[body], &mut inner);
+            self.sweeps[sweeps..].iter_mut().for_each(|sweep| sweep.spared.push(others.clone()));
             let (left, called) = left(&inner.events, &self.functions);
             self.called.extend(called);
             scope.events.extend(overs(&inner));
@@ -449,7 +567,7 @@ impl Walk {
             started.extend(inner.events.into_iter().filter(|event| match event {
                 Event::Background(job) => left.contains(job),
                 Event::Kept(_) | Event::Set(_) | Event::Called(_) => true,
-                Event::Over(_) => false,
+                Event::Over(_) | Event::Held(_) => false,
             }));
         }
         scope.events.extend(started);
@@ -462,7 +580,7 @@ impl Walk {
             NodeKind::Pipeline { commands, .. } => {
                 let mut how = None;
                 self.piped_script(commands);
-                for command in commands {
+                for (number, command) in commands.iter().enumerate() {
                     let mut inner = Scope::default();
                     match &command.kind {
                         NodeKind::Command { .. } => {
@@ -471,6 +589,9 @@ impl Walk {
                         _ => self.command(command, &mut inner),
                     }
                     scope.events.extend(overs(&inner));
+                    if number + 1 < commands.len() {
+                        self.hold(&mut inner);
+                    }
                     self.finish(inner);
                 }
                 how
@@ -507,12 +628,28 @@ impl Walk {
         let call = resolve(words, 0);
         self.variables(assignments, words, &call, scope);
         self.note(&call, words, 0);
+        let before = self.offences.len();
         self.scripts(&call, words, redirects);
+        let is_whole = self.functions.contains_key(call.program()) || call.program() == "exec";
+        if self.offences.len() > before || is_whole {
+            self.keeps_output(redirects);
+        }
+        let at = if self.function.is_some() || call.program() == "trap" {
+            usize::MAX
+        } else {
+            node.span.start
+        };
+        if self.sweeps_others(&call, words) {
+            self.sweeps.push(Sweep::at(at));
+        }
+        let ended = std::mem::take(&mut self.ended_within);
+        if !ended.is_empty() && call.program() != "trap" {
+            scope.events.push(Event::Over(Target::In(ended)));
+        }
         match call.program() {
             "set" => self.set.extend(words[call.at + 1..].iter().map(|word| raw(word).to_owned())),
             "trap" => scope.at_exit.extend(at_exit(&call, words)),
             "tmux" | "screen" => {
-                let at = if self.function.is_some() { usize::MAX } else { node.span.start };
                 self.ended.extend(ended_terminal(&call).map(|which| (at, which)));
             }
             _ => {}

@@ -84,7 +84,8 @@ pub fn plain_turns(words: &[Node]) -> Option<Vec<String>> {
                 if content.chars().all(|c| c.is_ascii_alphanumeric() || "{},.-_".contains(c)) => {}
             [Node { kind: NodeKind::CommandSubstitution { .. }, .. }]
                 if value.trim_matches('"').starts_with("$(seq ") => {}
-            _ => turns.push(words::literal(word).filter(|text| is_plain(text))?),
+            _ => turns
+                .push(words::literal(word).filter(|text| is_plain(text) && !turns.contains(text))?),
         }
     }
     Some(turns)
@@ -146,7 +147,9 @@ pub fn tells(word: &Node) -> bool {
 
 /// What an EXIT trap does.
 pub fn at_exit(call: &Resolved, words: &[Node]) -> Vec<Event> {
-    let is_exit = |word: &str| word.eq_ignore_ascii_case("EXIT") || word == "0";
+    let is_exit = |word: &str| {
+        word.eq_ignore_ascii_case("EXIT") || word.eq_ignore_ascii_case("RETURN") || word == "0"
+    };
     let on_exit = call.own().iter().skip(2).flatten().any(|word| is_exit(word));
     let first = call.at + 1 + usize::from(call.own().get(1) == Some(&Some("--".to_owned())));
     let script = words.get(first).filter(|_| on_exit).map(|word| words::script(word).0);

@@ -1,7 +1,7 @@
 //! Scripts within a command line: those that it hands to a shell of this machine, and those whose output
 //! a word stands for.
 
-use super::{Walk, parse};
+use super::{Sweep, Walk, parse};
 use crate::decide::shell::call::{Resolved, resolve};
 use crate::decide::shell::edit::Edit;
 use crate::decide::shell::list::{flatten, units};
@@ -43,6 +43,16 @@ pub const REGISTER_WITH_VALUE: [&str; 26] = [
 /// Scripts in scripts in scripts: more is not looked into.
 const DEEP: usize = 6;
 
+/// Where a script within runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Here,
+    /// Somebody reads its output to the end.
+    Read,
+    /// Of a trap: after all that follows.
+    Later,
+}
+
 /// What a script within comes to.
 enum Nested {
     /// Nothing in it offends.
@@ -55,13 +65,14 @@ impl Walk {
     /// The scripts that a call hands to a shell of this machine.
     pub(super) fn scripts(&mut self, call: &Resolved, words: &[Node], redirects: &[Node]) {
         let own = call.own();
+        let begin = words.first().map_or(0, |word| word.span.start);
+        let before = self.offences.len();
         if call.is_ours() {
             let before = self.found.calls.len();
             self.options(call, words);
             self.found.inner.extend_from_slice(&self.found.calls[before..]);
         }
         if let Some(at) = wrappers::script_of_shell(own) {
-            let before = self.offences.len();
             self.script_word(&words[call.at + at]);
             // Run more than once, its jobs would need names of their own.
             let by_other =
@@ -73,10 +84,10 @@ impl Walk {
             }
         } else if call.program() == "eval" {
             let scripts = words[call.at + 1..].iter().map(|word| words::script(word).0);
-            self.fixed(&scripts.collect::<Vec<_>>().join(" "));
+            self.fixed(&scripts.collect::<Vec<_>>().join(" "), begin, Place::Here);
         } else if call.program() == "trap" {
             if let Some(script) = words.get(call.at + 1) {
-                self.fixed(&words::script(script).0);
+                self.fixed(&words::script(script).0, begin, Place::Later);
             }
         } else if call.program() == "sentinel-keep" && call.inner().is_none() {
             if let Some(at) = registered(own) {
@@ -87,9 +98,11 @@ impl Walk {
         } else if wrappers::reads_script(own) {
             for redirect in redirects {
                 match &redirect.kind {
-                    NodeKind::HereDoc { content, .. } => self.fixed(&content.clone()),
+                    NodeKind::HereDoc { content, .. } => {
+                        self.fixed(&content.clone(), begin, Place::Here);
+                    }
                     NodeKind::Redirect { op, target, .. } if op == "<<<" => {
-                        self.fixed(&words::script(target).0);
+                        self.fixed(&words::script(target).0, begin, Place::Here);
                     }
                     _ => {}
                 }
@@ -114,7 +127,9 @@ impl Walk {
             let (option, value) = word.split_once('=').unwrap_or((word, ""));
             match words.get(at + 1) {
                 _ if !OPTIONS.contains(&option) => {}
-                _ if !value.is_empty() => self.fixed(&words::unquoted(value)),
+                _ if !value.is_empty() => {
+                    self.fixed(&words::unquoted(value), words[at].span.start, Place::Here);
+                }
                 Some(value) => self.script_word(value),
                 None => {}
             }
@@ -134,14 +149,14 @@ impl Walk {
             && matches!(raw(program), "echo" | "printf")
             && wrappers::reads_script(shell.own())
         {
-            self.fixed(&words::script(script).0);
+            self.fixed(&words::script(script).0, program.span.start, Place::Here);
         }
     }
 
     /// A script in a word: where it offends, the word is written anew.
     fn script_word(&mut self, word: &Node) {
         let (text, quoting) = words::script(word);
-        let Nested::Offends(new) = self.nested(&text, word.span.start) else { return };
+        let Nested::Offends(new) = self.nested(&text, word.span.start, Place::Here) else { return };
         match new.and_then(|new| words::quote(&new, quoting)) {
             Some(new) => {
                 self.edits.push(Edit { from: word.span.start, to: word.span.end, new });
@@ -153,7 +168,7 @@ impl Walk {
     /// A script that is to be kept alive: it has to stay in the foreground.
     fn registered(&mut self, word: &Node) {
         let (text, quoting) = words::script(word);
-        if matches!(self.nested(&text, word.span.start), Nested::Clean) {
+        if matches!(self.nested(&text, word.span.start, Place::Here), Nested::Clean) {
             return;
         }
         match foreground(&text).and_then(|new| words::quote(&new, quoting)) {
@@ -165,19 +180,21 @@ impl Walk {
     }
 
     /// A script that stands where it cannot be written anew.
-    fn fixed(&mut self, text: &str) {
-        if matches!(self.nested(text, 0), Nested::Offends(_)) {
+    fn fixed(&mut self, text: &str, at: usize, place: Place) {
+        if matches!(self.nested(text, at, place), Nested::Offends(_)) {
             self.can_be_rewritten = false;
         }
     }
 
     /// Reads a script within.
-    fn nested(&mut self, text: &str, at: usize) -> Nested {
+    fn nested(&mut self, text: &str, at: usize, place: Place) -> Nested {
+        let is_later = place == Place::Later || self.function.is_some();
         let nodes = match parse(text) {
             Ok(nodes) if self.depth < DEEP => nodes,
             _ => return Nested::Clean,
         };
         let mut walk = Self::of(text, std::mem::take(&mut self.names), self.depth + 1);
+        walk.is_read = place == Place::Read;
         walk.whole(&nodes);
         self.names = walk.names;
         self.found.kills.append(&mut walk.found.kills);
@@ -186,6 +203,10 @@ impl Walk {
         self.found.calls.append(&mut walk.found.calls);
         self.found.jobs.append(&mut walk.found.jobs);
         self.found_by.append(&mut walk.found_by);
+        self.ended_within.append(&mut walk.ended_of_others);
+        if !walk.sweeps.is_empty() {
+            self.sweeps.push(Sweep::at(if is_later { usize::MAX } else { at }));
+        }
         if walk.offences.is_empty() {
             return Nested::Clean;
         }
@@ -219,7 +240,11 @@ impl Walk {
             let whole = word.span.end > word.span.start
                 && self.text.slice(word.span.start, word.span.end) == *value;
             let place = word.span.start + value[..at].chars().count();
-            if let Nested::Offends(new) = self.nested(&text, word.span.start) {
+            let place_of = match part.kind {
+                NodeKind::CommandSubstitution { .. } => Place::Read,
+                _ => Place::Here,
+            };
+            if let Nested::Offends(new) = self.nested(&text, word.span.start, place_of) {
                 match new {
                     // Whoever takes the PID that it prints would take something else.
                     Some(new) if whole && !text.contains("$!") => {
