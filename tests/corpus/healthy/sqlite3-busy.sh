@@ -8,7 +8,8 @@ if [[ ${1-} == outside ]]; then
     mkfifo commands
     sqlite3 data <commands >/dev/null &
     exec 3>commands
-    echo 'create table t (a); begin exclusive;' >&3
+    # Each look at it below locks it for a moment, too.
+    printf '%s\n' '.timeout 60000' 'create table t (a); begin exclusive;' >&3
     until [[ $(sqlite3 data 'select count(*) from t' 2>&1) == *locked* ]]; do sleep 0.1; done
     : >ready
     wait
