@@ -3,6 +3,7 @@
 /// A text that is sliced by character.
 #[derive(Debug)]
 pub struct Text {
+    whole: String,
     chars: Vec<char>,
 }
 
@@ -16,7 +17,11 @@ pub struct Edit {
 
 impl Text {
     pub fn new(text: &str) -> Self {
-        Self { chars: text.chars().collect() }
+        Self { whole: text.to_owned(), chars: text.chars().collect() }
+    }
+
+    pub fn whole(&self) -> &str {
+        &self.whole
     }
 
     pub fn slice(&self, from: usize, to: usize) -> String {

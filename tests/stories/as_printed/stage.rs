@@ -126,7 +126,8 @@ impl Stage {
         }
         let home = stage.home().to_string_lossy().into_owned();
         for (name, content) in FILES {
-            stage.scene.script(&format!("ann/work/{name}"), &content.replace("HOME", &home));
+            let file = stage.work().join(name);
+            stage.scene.script(file.to_str().unwrap(), &content.replace("HOME", &home));
         }
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         std::os::unix::fs::symlink(examples, stage.work().join("examples")).unwrap();

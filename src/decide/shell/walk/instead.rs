@@ -1,10 +1,10 @@
 //! What to run instead: the managed form of work that would be left behind.
 
 use super::shapes::uses;
-use super::{SHOWN, Turns, Walk, parse, read};
+use super::{SHOWN, Turns, Walk, parse, reading, walked};
 use crate::decide::shell::call::{Terminal, resolve};
 use crate::decide::shell::list::{Unit, has_here_document, main_words, units};
-use crate::decide::shell::managed::{Managed, Names, clean, name_for};
+use crate::decide::shell::managed::{Managed, clean, name_for};
 use crate::decide::shell::words::{self, literal, raw};
 use crate::decide::shell::{How, Offence, Reading, Unreadable, wrappers};
 use crate::protocol::text::cut;
@@ -14,18 +14,13 @@ use std::ops::Range;
 /// The same for a command that the host itself is asked to run in the background.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`super::read`].
 pub fn read_background(command: &str) -> Result<Reading, Unreadable> {
-    let mut found = read(command)?;
-    if found.only_ours {
+    let (nodes, mut walk) = walked(command)?;
+    let mut found = reading(command, &nodes, &mut walk);
+    if found.only_ours || nodes.is_empty() {
         return Ok(found);
     }
-    let nodes = parse(command)?;
-    if nodes.is_empty() {
-        return Ok(found);
-    }
-    let mut walk = Walk::of(command, Names::default(), 0);
-    walk.whole(&nodes);
     let units = units(&nodes.iter().collect::<Vec<_>>());
     found.offences.insert(0, Offence { how: How::Host, text: cut(command.trim(), SHOWN) });
     let managed = match units.as_slice() {
@@ -75,13 +70,13 @@ impl Walk {
     /// have to be a job with a name of its own.
     pub(super) fn is_repeated(&self) -> bool {
         let Some(name) = &self.function else { return false };
-        let text = self.text.slice(0, self.text.end());
+        let text = self.text.whole();
         text.matches(name.as_str()).count() > 2 || POSITIONAL.iter().any(|form| text.contains(form))
     }
 
     /// Whether something reads the file that `nohup` writes where nobody names another.
     fn reads_nohup_out(&self) -> bool {
-        let text = self.text.slice(0, self.text.end());
+        let text = self.text.whole();
         text.contains("nohup.out")
             && !["> nohup.out", ">nohup.out"].iter().any(|to| text.contains(to))
     }
@@ -95,7 +90,7 @@ impl Walk {
         let shared = |digit: &&str| {
             text.contains(&format!(">&{digit}")) || text.contains(&format!("<&{digit}"))
         };
-        let all = self.text.slice(0, self.text.end());
+        let all = self.text.whole();
         let uses =
             ["capture-pane", "send-keys", "pipe-pane", "split-window", "new-window", "-X ", "-L "];
         let terminal = |program: &&str| text.split_whitespace().any(|word| word == *program);
@@ -227,7 +222,7 @@ impl Walk {
         }
         // What was read from a file, or changes how words are read, is not known here.
         let changes = ["source", ".", "eval", "alias", "getopts", "let", "readonly", "mapfile"];
-        let all = self.text.slice(0, self.text.end());
+        let all = self.text.whole();
         let unknown = all.split_whitespace().any(|word| changes.contains(&word));
         let is_set = all.split_whitespace().any(|word| word == "shopt");
         if is_set || body.contains('$') && (unknown || all.contains("IFS=") || all.contains("((")) {

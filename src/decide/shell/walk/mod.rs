@@ -18,8 +18,8 @@ use super::words::raw;
 use super::{Call, How, Offence, Reading, Unreadable};
 use rable::{Node, NodeKind};
 use shapes::{
-    at_exit, companion, ended_terminal, has_pid, is_bounded, is_timer, overs, plain_turns, polls,
-    polls_by_text, text_detaches, uses,
+    at_exit, companion, ended_terminal, has_pid, is_bounded, is_timer, only_file, overs,
+    plain_turns, polls, polls_by_text, text_detaches, uses,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -34,14 +34,25 @@ const MARK: &str = "sentinel: allow";
 /// # Errors
 /// If it is none, by the grammar of Bash.
 pub fn read(command: &str) -> Result<Reading, Unreadable> {
-    let mut walk = Walk::of(command, Names::default(), 0);
+    let (nodes, mut walk) = walked(command)?;
+    Ok(reading(command, &nodes, &mut walk))
+}
+
+/// The tree of a command line, and the walk through it.
+fn walked(command: &str) -> Result<(Vec<Node>, Walk), Unreadable> {
     let nodes = parse(command)?;
+    let mut walk = Walk::of(command, Names::default(), 0);
     walk.whole(&nodes);
-    let mut found = walk.found;
-    found.allowed = is_marked(command, &nodes);
+    Ok((nodes, walk))
+}
+
+/// What was found on a walk; it is taken out of it.
+fn reading(command: &str, nodes: &[Node], walk: &mut Walk) -> Reading {
+    let mut found = std::mem::take(&mut walk.found);
+    found.allowed = is_marked(command, nodes);
     found.only_ours = only_ours(&nodes.iter().collect::<Vec<_>>());
     walk.offences.sort_by_key(|(at, _)| *at);
-    found.offences = walk.offences.into_iter().map(|(_, offence)| offence).collect();
+    found.offences = walk.offences.drain(..).map(|(_, offence)| offence).collect();
     if !found.offences.is_empty() && walk.can_be_rewritten {
         let new = walk.text.edited(0, walk.text.end(), &walk.edits);
         let new = new.trim().trim_end_matches(';').trim_end().to_owned();
@@ -50,16 +61,12 @@ pub fn read(command: &str) -> Result<Reading, Unreadable> {
             found.instead = Some(new);
         }
     }
-    Ok(found)
+    found
 }
 
 /// Whether nothing in it offends.
 fn stands(command: &str) -> bool {
-    parse(command).is_ok_and(|nodes| {
-        let mut walk = Walk::of(command, Names::default(), 0);
-        walk.whole(&nodes);
-        walk.offences.is_empty()
-    })
+    walked(command).is_ok_and(|(_, walk)| walk.offences.is_empty())
 }
 
 fn parse(command: &str) -> Result<Vec<Node>, Unreadable> {
@@ -354,38 +361,38 @@ impl Walk {
 
     fn chain(&mut self, unit: &Unit<'_>, scope: &mut Scope) {
         for (number, node) in unit.chain.iter().enumerate() {
-            match companion(node) {
-                Some((lets_go, file))
-                    if unit.chain.len() == 1
-                        && !self.is_named(file)
-                        && (file.is_none() || self.depth == 0) =>
-                {
-                    let (range, job) = (self.with_separator(unit, number), self.last_job());
+            let told = match companion(node) {
+                Some((lets_go, file)) => self.can_go(file).then(|| (lets_go, self.last_job())),
+                None => self.tells_kept(node).map(|job| (false, Some(job))),
+            };
+            match told.filter(|_| unit.chain.len() == 1) {
+                Some((lets_go, job)) => {
+                    let range = self.with_separator(unit, number);
                     self.companions.push(Companion { range, lets_go, job });
                 }
-                None if unit.chain.len() == 1 && self.tells_kept(node).is_some() => {
-                    let (range, job) = (self.with_separator(unit, number), self.tells_kept(node));
-                    self.companions.push(Companion { range, lets_go: false, job });
-                }
-                _ if has_pid(node) => self.used.extend(self.last_job()),
-                _ => {}
+                None if has_pid(node) => self.used.extend(self.last_job()),
+                None => {}
             }
             self.command(node, scope);
         }
     }
 
+    /// Whether nobody misses what a command tells in a file: nothing here names that again, and no
+    /// script around this one could.
+    fn can_go(&self, file: Option<&str>) -> bool {
+        file.is_none() || (self.depth == 0 && !self.is_named(file))
+    }
+
     /// Of an `echo` that only tells a PID kept in a variable, the job.
     fn tells_kept(&self, node: &Node) -> Option<usize> {
         let NodeKind::Command { words, redirects, .. } = &node.kind else { return None };
-        let file = match redirects.as_slice() {
-            [] => None,
-            [Node { kind: NodeKind::Redirect { target, .. }, .. }] => Some(raw(target)),
-            _ => return None,
-        };
         let tells = matches!(words.first().map(raw), Some("echo" | "printf"));
-        let is_lost = self.is_named(file) || (file.is_some() && self.depth > 0);
         let text: String = words.iter().map(raw).collect();
-        if !tells || is_lost || text.contains("$(") || text.contains('`') {
+        if !tells
+            || !self.can_go(only_file(redirects)?)
+            || text.contains("$(")
+            || text.contains('`')
+        {
             return None;
         }
         self.kept.iter().rev().find(|(name, _)| uses(&text, name)).map(|(_, job)| *job)
@@ -393,8 +400,7 @@ impl Walk {
 
     /// Whether a file is named more than once.
     fn is_named(&self, file: Option<&str>) -> bool {
-        let text = self.text.slice(0, self.text.end());
-        file.is_some_and(|file| text.matches(file).count() > 1)
+        file.is_some_and(|file| self.text.whole().matches(file).count() > 1)
     }
 
     /// What goes if one command of a chain goes.

@@ -21,14 +21,20 @@ pub fn companion(node: &Node) -> Option<(bool, Option<&str>)> {
     if words.is_empty() && !assignments.is_empty() {
         return assignments.iter().all(|word| raw(word).ends_with("=$!")).then_some((false, None));
     }
-    let file = match redirects.as_slice() {
-        [] => None,
-        [Node { kind: NodeKind::Redirect { target, .. }, .. }] => Some(raw(target)),
-        _ => return None,
-    };
+    let file = only_file(redirects)?;
     match raw(words.first()?) {
         "disown" => Some((true, None)),
         "echo" | "printf" if words.iter().any(tells) => Some((false, file)),
+        _ => None,
+    }
+}
+
+/// The file of a command that is redirected once, or not at all; `None`: there is more to it.
+#[expect(clippy::option_option, reason = "no file is not the same as no such command")]
+pub fn only_file(redirects: &[Node]) -> Option<Option<&str>> {
+    match redirects {
+        [] => Some(None),
+        [Node { kind: NodeKind::Redirect { target, .. }, .. }] => Some(Some(raw(target))),
         _ => None,
     }
 }

@@ -1,11 +1,10 @@
 //! Scripts within a command line: those that it hands to a shell of this machine, and those whose output
 //! a word stands for.
 
-use super::{Sweep, Walk, parse};
+use super::{Sweep, Walk, parse, walked};
 use crate::decide::shell::call::{Resolved, resolve};
 use crate::decide::shell::edit::Edit;
 use crate::decide::shell::list::{flatten, units};
-use crate::decide::shell::managed::Names;
 use crate::decide::shell::words::{self, raw};
 use crate::decide::shell::wrappers;
 use rable::{Node, NodeKind};
@@ -277,9 +276,7 @@ fn registered(own: &[Option<String>]) -> Option<usize> {
 
 /// One background job as a command that stays.
 fn foreground(script: &str) -> Option<String> {
-    let nodes = parse(script).ok()?;
-    let mut walk = Walk::of(script, Names::default(), 0);
-    walk.whole(&nodes);
+    let (nodes, walk) = walked(script).ok()?;
     match units(&nodes.iter().collect::<Vec<_>>()).as_slice() {
         [one] => Some(walk.text.edited(one.range().start, one.range().end, &walk.strips)),
         _ => None,
