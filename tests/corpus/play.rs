@@ -37,8 +37,9 @@ pub enum End {
 const START: Duration = Duration::from_mins(1);
 /// Two looks and a margin: a healthy case is watched for so long after it could be stale.
 const LONGER: Duration = Duration::from_secs(3);
-/// A stuck case has so long after it could be stale: Node, for one, has timers for half a minute.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// A stuck case has so long after it could be stale: Node, for one, has timers for half a minute, and a
+/// machine that has much else to do takes several times as long.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What a program exits with that cannot do here what it is there for, having said why.
 const NOT_HERE: i32 = 77;
