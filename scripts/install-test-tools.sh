@@ -50,8 +50,19 @@ tools=(
     lua5.4:lua5.4
     ruby:ruby
     php:php-cli
-    # What completions are read by.
+    # What completions and manual pages are read by.
     fish:fish
+    mandoc:mandoc
+    # Containers without root, and what they are made of.
+    podman:podman
+    crun:crun
+    newuidmap:uidmap
+    debootstrap:debootstrap
+    # A cluster of Slurm.
+    slurmctld:slurmctld
+    slurmd:slurmd
+    sbatch:slurm-client
+    munged:munge
 )
 # library file:package
 libraries=(
@@ -107,17 +118,41 @@ if ((${#absent[@]})); then
     search_path
 fi
 
-# The checkers of Agent Skills, from PyPI, apart from all other Python here.
+# From PyPI, apart from all other Python here: the checkers of Agent Skills, the schemas that Kubernetes
+# has published with a program that holds files against them, and just, which Debian 12 has not.
 venv=/usr/local/lib/sentinel-test-tools
-if ! command -v agentskills >/dev/null || ! command -v skillsaw >/dev/null; then
+programs=(agentskills skillsaw kubernetes-validate just)
+if (($(command -v "${programs[@]}" | wc -l) < ${#programs[@]})); then
     as_root=()
     if ((EUID != 0)); then as_root=(sudo -n); fi
-    echo "installing: skills-ref skillsaw"
+    echo "installing: ${programs[*]}"
     "${as_root[@]}" python3 -m venv --clear "$venv"
-    "${as_root[@]}" "$venv/bin/pip" install --quiet --disable-pip-version-check skills-ref==0.1.1 skillsaw==0.22.0
-    for program in agentskills skillsaw; do
+    "${as_root[@]}" "$venv/bin/pip" install --quiet --disable-pip-version-check \
+        skills-ref==0.1.1 skillsaw==0.22.0 kubernetes-validate==1.37.0 rust-just==1.59.0
+    for program in "${programs[@]}"; do
         "${as_root[@]}" ln -sf "$venv/bin/$program" "/usr/local/bin/$program"
     done
+fi
+
+# The smallest Debian there is, as an archive: what containers are made of, and where packages are
+# installed and removed.
+debian=/var/cache/sentinel-test-tools/debian.tar
+if [[ ! -e $debian ]]; then
+    as_root=()
+    if ((EUID != 0)); then as_root=(sudo -n); fi
+    echo "installing: $debian"
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    root=$(mktemp -d)
+    "${as_root[@]}" debootstrap --variant=minbase "$suite" "$root/debian" >"$root/said" || {
+        tail -n 5 "$root/said" >&2
+        exit 1
+    }
+    "${as_root[@]}" mkdir -p "${debian%/*}"
+    # Without what it was made from, nor any device, which only root could unpack.
+    "${as_root[@]}" tar -C "$root/debian" --exclude='./dev/*' --exclude='./var/cache/apt/archives/*.deb' \
+        --exclude='./var/lib/apt/lists/*' -cf "$debian.new" .
+    "${as_root[@]}" mv "$debian.new" "$debian"
+    "${as_root[@]}" rm -rf "$root"
 fi
 
 # Of Prometheus the checker of its formats alone: no server, and nothing that comes up as a service.
@@ -200,6 +235,13 @@ try zsh zsh -f -c :
 try fish fish --no-config -c true
 try promtool promtool --version
 try "agentskills, skillsaw" sh -c 'agentskills --help && skillsaw --version'
+try kubernetes-validate kubernetes-validate --version
+try just just --version
+try mandoc sh -c 'echo ".Dd January 1, 2026
+.Dt X 1
+.Os" | mandoc -T utf8'
+try "podman, crun, newuidmap" sh -c 'podman --version && crun --version && command -v newuidmap'
+try "slurmctld, slurmd, munged" sh -c 'slurmctld -V && slurmd -V && munged -V && command -v sbatch'
 try node node -e 0
 try javac javac -version
 try make make --version
