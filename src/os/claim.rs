@@ -6,13 +6,13 @@ use super::lock::{self, Locked, lock};
 use super::{clock, history, process};
 use crate::protocol::clip;
 use crate::protocol::files::JobFiles;
-use crate::protocol::heartbeat::{self, Heartbeat};
+use crate::protocol::heartbeat::{self, Heartbeat, Inode};
 use crate::protocol::history::{Line, PastRun};
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Word;
 use crate::protocol::result::RunResult;
 use crate::protocol::sentence::Announced;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -131,6 +131,12 @@ impl Claim {
         std::fs::rename(&draft, &path).map_err(fail)?;
         self.lock = Locked { file, fresh: false };
         Ok(())
+    }
+
+    /// The locked file.
+    #[must_use]
+    pub fn lock(&self) -> Option<Inode> {
+        self.lock.file.metadata().ok().map(|meta| lock::inode(&meta))
     }
 
     /// Whether another run holds the lock on a new `.pid`: ours was deleted, and the name taken.
@@ -336,6 +342,38 @@ pub fn is_here(record: &Heartbeat) -> bool {
 #[must_use]
 pub fn live_wrapper(record: &Heartbeat) -> Option<process::Stat> {
     if is_here(record) { process::find(record.pid, record.pid_start) } else { None }
+}
+
+/// Whether the wrapper's lock is seen from here for certain, so that this `.pid`, not locked, means
+/// that it is gone: the kernel is the same, and so is the file. Of the same directory seen through
+/// another mount (FUSE, the layers of an overlay) that cannot be said, nor from another host, whose
+/// locks a shared file system may forward or not.
+#[must_use]
+pub fn lock_shows(record: &Heartbeat, pid: &Metadata) -> bool {
+    record.boot_id == clock::boot_id() && record.lock == Some(lock::inode(pid))
+}
+
+/// Why a run is lost whose wrapper is known to be gone.
+#[must_use]
+pub fn lost_reason(record: &Heartbeat) -> String {
+    let pid = record.pid;
+    if record.boot_id != clock::boot_id() && record.host == clock::host() {
+        format!("the host was rebooted while the wrapper (pid {pid}) ran")
+    } else if is_here(record) {
+        format!("the wrapper (pid {pid}) died without recording an outcome")
+    } else {
+        format!("the wrapper ({}) died without recording an outcome", elsewhere(record))
+    }
+}
+
+/// Where a run of another host or PID namespace is, in words.
+#[must_use]
+pub fn elsewhere(record: &Heartbeat) -> String {
+    if record.boot_id == clock::boot_id() {
+        format!("pid {} in another PID namespace of this host", record.pid)
+    } else {
+        format!("pid {} on host {}", record.pid, record.host)
+    }
 }
 
 /// A handle on that process: pinned first, then examined, so that it is the one examined.

@@ -2,7 +2,8 @@
 
 use super::clock::pause;
 use super::dir::{DirError, MonitorDir, mtime_ns};
-use std::fs::{File, OpenOptions, TryLockError};
+use crate::protocol::heartbeat::Inode;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -44,11 +45,17 @@ pub fn lock(dir: &MonitorDir, path: &Path, patience: Duration) -> Result<Option<
     }
 }
 
+/// Which file this is.
+#[must_use]
+pub fn inode(meta: &Metadata) -> Inode {
+    Inode { dev: meta.dev(), ino: meta.ino() }
+}
+
 /// Whether `path` still names this very file.
 #[must_use]
 pub fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), std::fs::symlink_metadata(path)) {
-        (Ok(open), Ok(named)) => open.ino() == named.ino() && open.dev() == named.dev(),
+        (Ok(open), Ok(named)) => inode(&open) == inode(&named),
         _ => false,
     }
 }

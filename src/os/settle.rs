@@ -47,7 +47,8 @@ pub fn settle(
     };
     // Numbers of processes mean something on this boot and in this namespace only.
     if !claim::is_here(record) {
-        return Ok(told);
+        let reason = format!("{reason}; what is left of its tree, if anything, is there");
+        return Ok(RunResult { reason, ..told });
     }
     notify_socket::remove_left(&record.run_id);
     let log = std::fs::canonicalize(files.log()).unwrap_or_else(|_| files.log());

@@ -24,6 +24,15 @@ pub struct Beat {
     pub realtime_ns: u64,
 }
 
+/// A file, as everybody on the same boot names it who sees the same file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inode {
+    /// Device of the file system.
+    pub dev: u64,
+    /// Number on it.
+    pub ino: u64,
+}
+
 /// The content of `.heartbeat`. Only `run_id` and `pid` must be there to be read back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
@@ -55,6 +64,9 @@ pub struct Heartbeat {
     /// Inode of the wrapper's PID namespace.
     #[serde(default, deserialize_with = "number_in")]
     pub pid_ns: u64,
+    /// The `.pid` that the wrapper holds locked: who sees this very file on this boot sees the lock.
+    #[serde(default)]
+    pub lock: Option<Inode>,
     /// Start of the run.
     #[serde(default = "epoch", with = "as_rfc3339")]
     pub started_at: SystemTime,
@@ -208,6 +220,7 @@ pub(crate) mod tests {
             host: "here".into(),
             boot_id: "b".into(),
             pid_ns: 4_026_531_836,
+            lock: Some(Inode { dev: 3, ino: 4 }),
             started_at: UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000),
             started_monotonic_ns: Some(5),
             command: vec!["cargo".into(), "build".into()],

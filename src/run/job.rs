@@ -194,6 +194,7 @@ impl<'a> Job<'a> {
             Probes::new(config, &record, caller_umask).map_err(system("prepare probes"))?;
         let Started { claim, room, heartbeat, log, output, trial, past } =
             start::take(config, prepared)?;
+        record.lock = claim.lock();
         claim.empty_pid()?;
         dir.remove(&files.status())?;
         dir.remove(&files.result())?;
@@ -615,6 +616,7 @@ impl<'a> Job<'a> {
         self.next_look = now + self.config.interval;
         if let Some(claim) = &mut self.claim {
             let _ = claim.keep_pid();
+            self.record.lock = claim.lock();
         }
         if self.touched.is_some() && self.heartbeat.mtime_ns() != self.touched {
             self.looks.app("the command touched its heartbeat");

@@ -41,6 +41,7 @@ pub fn first_record(config: &Config, circuit: &CircuitPolicy) -> Heartbeat {
         host: clock::host(),
         boot_id: clock::boot_id().to_owned(),
         pid_ns: clock::pid_namespace(),
+        lock: None,
         started_at: SystemTime::now(),
         started_monotonic_ns: Some(beat.monotonic_ns),
         command: config.command.iter().map(text).collect(),

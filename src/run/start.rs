@@ -12,7 +12,6 @@ use crate::os::settle::settle;
 use crate::os::{clock, history};
 use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::files::JobFiles;
-use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::history::{History, Line, PastRun};
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
@@ -301,7 +300,7 @@ impl Prepared {
         if known || record.name != self.files.name().as_str() {
             return Ok(());
         }
-        let reason = lost_reason(&record);
+        let reason = claim::lost_reason(&record);
         let told = (Outcome::Lost, reason.as_str());
         let lost = settle(&self.dir, &self.files, &record, told, Vec::new(), config.grace)?;
         if lost.outcome == Outcome::Lost {
@@ -313,15 +312,6 @@ impl Prepared {
             ));
         }
         Ok(claim.append_history(&lost)?)
-    }
-}
-
-fn lost_reason(record: &Heartbeat) -> String {
-    let pid = record.pid;
-    if record.boot_id == clock::boot_id() {
-        format!("the wrapper (pid {pid}) died without recording an outcome")
-    } else {
-        format!("the host was rebooted while the wrapper (pid {pid}) ran")
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::WatchError;
 use super::config::{self, Config, Kill};
-use super::observe::{Observation, Recorded, Subject, Writer, elsewhere};
+use super::observe::{Observation, Recorded, Subject, Writer};
 use crate::decide::verdict::Judgement;
 use crate::os::claim::{self, Claim};
 use crate::os::clock::pause;
@@ -136,12 +136,15 @@ impl Case<'_> {
         is_locked(self.dir, &self.subject.files.pid()).unwrap_or(true)
     }
 
-    /// Waits until the run is over or its wrapper is gone (which is known of one that is here);
+    /// Waits until the run is over or its wrapper is gone (where that can be known from here);
     /// true then.
     fn wait_for_end(&self, record: &Heartbeat, patience: Duration) -> bool {
         let until = Instant::now().checked_add(patience);
-        let gone =
-            || claim::is_here(record) && !self.is_held() && claim::live_wrapper(record).is_none();
+        let shows = || {
+            let pid = std::fs::symlink_metadata(self.subject.files.pid());
+            claim::is_here(record) || pid.is_ok_and(|pid| claim::lock_shows(record, &pid))
+        };
+        let gone = || !self.is_held() && shows() && claim::live_wrapper(record).is_none();
         loop {
             if self.is_over(&record.run_id) || gone() {
                 return true;
@@ -170,7 +173,7 @@ impl Case<'_> {
         if !claim::is_here(record) {
             return Ok(Note(Some(format!(
                 "not ended: it runs as {}; end it there, or give --kill-cmd",
-                elsewhere(record)
+                claim::elsewhere(record)
             ))));
         }
         let Some(wrapper) = self.wrapper(record) else {

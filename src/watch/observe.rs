@@ -96,6 +96,10 @@ pub struct Subject {
     pid_mtime: Option<i128>,
     /// The wrapper, if it was seen alive on this machine.
     wrapper: Option<i32>,
+    /// Its lock was seen held, so that it can be seen from here.
+    held: bool,
+    /// Since when it was seen free, and the mtime of the heartbeat then.
+    freed: Option<(Duration, Option<i128>)>,
     status: PathBuf,
     heartbeat: PathBuf,
     pid: PathBuf,
@@ -128,6 +132,8 @@ impl Subject {
             ahead: OnceCell::new(),
             pid_mtime: None,
             wrapper: None,
+            held: false,
+            freed: None,
         }
     }
 
@@ -432,27 +438,41 @@ impl Subject {
         now.saturating_sub(*self.ended_since.get_or_insert(now)) < LATE_RESULT
     }
 
-    fn wrapper(&self, dir: &MonitorDir, writer: &Writer, seen: &Seen) -> Result<Wrapper, DirError> {
+    fn wrapper(
+        &mut self,
+        dir: &MonitorDir,
+        writer: &Writer,
+        seen: &Seen,
+    ) -> Result<Wrapper, DirError> {
         if seen.locked {
+            (self.held, self.freed) = (true, None);
             return Ok(Wrapper::Alive);
         }
         let gone = |why: String| Ok(Wrapper::Gone(why));
         match writer {
             Writer::Ours(record) => {
-                let rebooted = record.boot_id != clock::boot_id();
-                if rebooted && record.host == clock::host() {
-                    return gone(format!(
-                        "the host was rebooted while the wrapper (pid {}) ran",
-                        record.pid
-                    ));
+                let lost = || gone(claim::lost_reason(record));
+                if claim::is_here(record) {
+                    // One that lives: the file system does not forward locks.
+                    let lives = claim::live_wrapper(record).is_some();
+                    return if lives { Ok(Wrapper::Alive) } else { lost() };
                 }
-                if !claim::is_here(record) {
-                    return Ok(Wrapper::Elsewhere(elsewhere(record)));
+                let shows = |pid: &Metadata| claim::lock_shows(record, pid);
+                let rebooted = record.boot_id != clock::boot_id() && record.host == clock::host();
+                if rebooted || seen.pid_meta.as_ref().is_some_and(shows) {
+                    return lost();
                 }
-                if claim::live_wrapper(record).is_some() {
-                    return Ok(Wrapper::Alive); // a file system that does not forward locks
+                if self.was_let_go(record, seen) {
+                    // A file system may remember for long that there was no `.status`, until we
+                    // change the directory ourselves. What is there then is seen at the next look.
+                    let _ = self.touch_probe(dir);
+                    return if mtime_of(&self.status).is_none() {
+                        lost()
+                    } else {
+                        Ok(Wrapper::Alive)
+                    };
                 }
-                gone(format!("the wrapper (pid {}) died without recording an outcome", record.pid))
+                Ok(Wrapper::Elsewhere(claim::elsewhere(record)))
             }
             Writer::Other(Some(pid)) => {
                 let Some(meta) = &seen.pid_meta else { return Ok(Wrapper::Alive) };
@@ -470,6 +490,22 @@ impl Subject {
             }
             Writer::Other(None) => Ok(Wrapper::Alive),
         }
+    }
+
+    /// Whether a lock of another host, which was seen held before, has been free for as long as two
+    /// beats take, and none came: a server that lost its locks is not a wrapper that died.
+    fn was_let_go(&mut self, record: &Heartbeat, seen: &Seen) -> bool {
+        if !self.held {
+            return false;
+        }
+        let (now, beat) = (clock::monotonic(), seen.heartbeat_meta.as_ref().map(mtime_ns));
+        let (since, last) = *self.freed.get_or_insert((now, beat));
+        if last != beat {
+            self.freed = Some((now, beat));
+            return false;
+        }
+        let interval = seconds(record.interval_s).unwrap_or_default();
+        now.saturating_sub(since) >= interval.saturating_mul(2)
     }
 
     /// Whether a process began after `.pid` was written, so that it cannot be the one meant.
@@ -582,14 +618,4 @@ fn process_age(stat: &process::Stat) -> Duration {
     let ticks = u64::try_from(clock::ticks_per_second()).unwrap_or(100).max(1);
     let began = Duration::from_millis(stat.start.saturating_mul(1000) / ticks);
     clock::since_boot().saturating_sub(began)
-}
-
-/// Where a run of another host or namespace is, in words.
-#[must_use]
-pub fn elsewhere(record: &Heartbeat) -> String {
-    if record.boot_id == clock::boot_id() {
-        format!("pid {} in another PID namespace of this host", record.pid)
-    } else {
-        format!("pid {} on host {}", record.pid, record.host)
-    }
 }

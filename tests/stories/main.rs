@@ -21,6 +21,7 @@ mod completions;
 mod detach;
 mod disks;
 mod doctor;
+mod elsewhere;
 mod embedded;
 mod ending;
 mod evidence;

@@ -32,7 +32,7 @@ const RESULT_KEYS: [&str; 19] = [
     "output",
 ];
 
-const HEARTBEAT_KEYS: [&str; 25] = [
+const HEARTBEAT_KEYS: [&str; 26] = [
     "schema",
     "name",
     "run_id",
@@ -42,6 +42,7 @@ const HEARTBEAT_KEYS: [&str; 25] = [
     "host",
     "boot_id",
     "pid_ns",
+    "lock",
     "started_at",
     "command",
     "cwd",
