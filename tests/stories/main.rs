@@ -18,6 +18,7 @@ mod circuit;
 mod claims;
 mod clocks;
 mod completions;
+mod containers;
 mod detach;
 mod disks;
 mod doctor;
