@@ -171,8 +171,7 @@ impl Container {
     /// A watcher outside the container: the user, with the very same program.
     fn watch(&self, line: &str) -> Cmd {
         let program = self.engine.home.join("context/sentinel-watch");
-        let line =
-            format!("{} --dir {} {line}", program.display(), self.scene.dir().display());
+        let line = format!("{} --dir {} {line}", program.display(), self.scene.dir().display());
         self.engine.program(&self.scene, self.scene.root(), &line)
     }
 

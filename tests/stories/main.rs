@@ -53,6 +53,7 @@ mod keep_random;
 mod keep_refused;
 mod keep_registry;
 mod killed_at_every_step;
+mod kubernetes;
 mod limits;
 mod keep_edges;
 mod lost;
