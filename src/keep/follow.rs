@@ -5,9 +5,11 @@
 
 use crate::os::dir::{DirError, MonitorDir};
 use crate::os::disk::BLOCK;
-use std::fs::{File, Metadata, OpenOptions};
+use crate::os::lock;
+use crate::protocol::heartbeat::Inode;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Read at once, bytes.
@@ -103,7 +105,7 @@ impl Follow {
 #[derive(Debug)]
 struct Open {
     file: File,
-    identity: (u64, u64),
+    identity: Inode,
     offset: u64,
     /// At the last look.
     size: u64,
@@ -115,8 +117,8 @@ impl Open {
     fn at(dir: &MonitorDir, path: &Path) -> Result<Option<Self>, DirError> {
         let seen = dir.examine(path, OpenOptions::new().read(true))?;
         Ok(seen.map(|(file, meta)| {
-            let identity = |meta: &Metadata| (meta.dev(), meta.ino());
-            Self { file, identity: identity(&meta), offset: 0, size: meta.len(), last: Vec::new() }
+            let identity = lock::inode(&meta);
+            Self { file, identity, offset: 0, size: meta.len(), last: Vec::new() }
         }))
     }
 

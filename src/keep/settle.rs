@@ -5,8 +5,8 @@ use super::ledger::now;
 use super::{KeepError, adoption, events, look, remnant};
 use crate::decide::restart::{self, Action, End, Past, WINDOW};
 use crate::decide::verdict::Verdict;
-use crate::os::clock;
 use crate::os::dir::MonitorDir;
+use crate::os::{claim, clock};
 use crate::protocol::alert::Cause;
 use crate::protocol::clip;
 use crate::protocol::event::{Event, What};
@@ -96,9 +96,7 @@ impl Case<'_> {
         }
         let lasted = report.elapsed_s.and_then(seconds).unwrap_or_default();
         // Whatever it ended with while nobody looked, down to the TERM of a shutdown.
-        let rebooted = record.is_some_and(|record| {
-            record.boot_id != clock::boot_id() && record.host == clock::host()
-        });
+        let rebooted = record.is_some_and(|record| claim::was_rebooted(&record));
         let outcome = report.outcome.unwrap_or(Outcome::Failed);
         let end = End { outcome, exit_code: report.exit_code, lasted, rebooted };
         let ended_at = result.as_ref().map_or_else(SystemTime::now, |result| result.ended_at);

@@ -344,20 +344,33 @@ pub fn live_wrapper(record: &Heartbeat) -> Option<process::Stat> {
     if is_here(record) { process::find(record.pid, record.pid_start) } else { None }
 }
 
-/// Whether the wrapper's lock is seen from here for certain, so that this `.pid`, not locked, means
-/// that it is gone: the kernel is the same, and so is the file. Of the same directory seen through
-/// another mount (FUSE, the layers of an overlay) that cannot be said, nor from another host, whose
-/// locks a shared file system may forward or not.
+/// Whether the wrapper is known to be gone, now that this `.pid` is not locked.
+///
+/// One that is [here](is_here) is asked for itself: not every file system shows its lock. One of
+/// another PID namespace is gone if its lock is seen from here for certain: the kernel is the same,
+/// and so is the file. Of the same directory seen through another mount (FUSE, the layers of an
+/// overlay) that cannot be said, nor from another host, whose locks a shared file system may forward
+/// or not.
 #[must_use]
-pub fn lock_shows(record: &Heartbeat, pid: &Metadata) -> bool {
-    record.boot_id == clock::boot_id() && record.lock == Some(lock::inode(pid))
+pub fn is_gone(record: &Heartbeat, pid: Option<&Metadata>) -> bool {
+    if is_here(record) {
+        return live_wrapper(record).is_none();
+    }
+    let locked = record.lock.filter(|_| record.boot_id == clock::boot_id());
+    locked.is_some() && locked == pid.map(lock::inode)
+}
+
+/// Whether its host has been started anew since.
+#[must_use]
+pub fn was_rebooted(record: &Heartbeat) -> bool {
+    record.boot_id != clock::boot_id() && record.host == clock::host()
 }
 
 /// Why a run is lost whose wrapper is known to be gone.
 #[must_use]
 pub fn lost_reason(record: &Heartbeat) -> String {
     let pid = record.pid;
-    if record.boot_id != clock::boot_id() && record.host == clock::host() {
+    if was_rebooted(record) {
         format!("the host was rebooted while the wrapper (pid {pid}) ran")
     } else if is_here(record) {
         format!("the wrapper (pid {pid}) died without recording an outcome")

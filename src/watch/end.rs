@@ -140,11 +140,8 @@ impl Case<'_> {
     /// true then.
     fn wait_for_end(&self, record: &Heartbeat, patience: Duration) -> bool {
         let until = Instant::now().checked_add(patience);
-        let shows = || {
-            let pid = std::fs::symlink_metadata(self.subject.files.pid());
-            claim::is_here(record) || pid.is_ok_and(|pid| claim::lock_shows(record, &pid))
-        };
-        let gone = || !self.is_held() && shows() && claim::live_wrapper(record).is_none();
+        let pid = || std::fs::symlink_metadata(self.subject.files.pid()).ok();
+        let gone = || !self.is_held() && claim::is_gone(record, pid().as_ref());
         loop {
             if self.is_over(&record.run_id) || gone() {
                 return true;

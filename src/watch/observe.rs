@@ -98,8 +98,8 @@ pub struct Subject {
     wrapper: Option<i32>,
     /// Its lock was seen held, so that it can be seen from here.
     held: bool,
-    /// Since when it was seen free, and the mtime of the heartbeat then.
-    freed: Option<(Duration, Option<i128>)>,
+    /// Since when it was seen free.
+    freed: Option<Duration>,
     status: PathBuf,
     heartbeat: PathBuf,
     pid: PathBuf,
@@ -233,7 +233,9 @@ impl Subject {
         if named && !fresh && self.bound.is_none() {
             self.bound = run_id.clone().map(|run_id| (run_id, self.key(&writer)));
         }
-        let wrapper = if starting { Wrapper::Alive } else { self.wrapper(dir, &writer, &seen)? };
+        let silence = if starting { None } else { self.silence(dir, &writer, &seen) };
+        let wrapper =
+            if starting { Wrapper::Alive } else { self.wrapper(dir, &writer, &seen, silence)? };
         let begun = seen.status.is_some()
             || seen.heartbeat_meta.is_some()
             || seen.pid_meta.as_ref().is_some_and(|meta| {
@@ -244,7 +246,7 @@ impl Subject {
             exists: begun,
             outcome: recorded.as_ref().map(Recorded::outcome),
             wrapper,
-            silence: if starting { None } else { self.silence(dir, &writer, &seen) },
+            silence,
             age: if starting { None } else { self.run_age(dir, &writer, &seen) },
         };
         Ok(Observation { facts, limits, writer, recorded, run_id, result_may_come })
@@ -443,6 +445,7 @@ impl Subject {
         dir: &MonitorDir,
         writer: &Writer,
         seen: &Seen,
+        silence: Option<Duration>,
     ) -> Result<Wrapper, DirError> {
         if seen.locked {
             (self.held, self.freed) = (true, None);
@@ -451,26 +454,18 @@ impl Subject {
         let gone = |why: String| Ok(Wrapper::Gone(why));
         match writer {
             Writer::Ours(record) => {
-                let lost = || gone(claim::lost_reason(record));
+                let known =
+                    claim::is_gone(record, seen.pid_meta.as_ref()) || claim::was_rebooted(record);
+                if known || self.was_let_go(record, silence) {
+                    if !known {
+                        // A file system may remember for long that there was no `.status`, until we
+                        // change the directory ourselves. A death is believed at a second look.
+                        let _ = self.touch_probe(dir);
+                    }
+                    return gone(claim::lost_reason(record));
+                }
                 if claim::is_here(record) {
-                    // One that lives: the file system does not forward locks.
-                    let lives = claim::live_wrapper(record).is_some();
-                    return if lives { Ok(Wrapper::Alive) } else { lost() };
-                }
-                let shows = |pid: &Metadata| claim::lock_shows(record, pid);
-                let rebooted = record.boot_id != clock::boot_id() && record.host == clock::host();
-                if rebooted || seen.pid_meta.as_ref().is_some_and(shows) {
-                    return lost();
-                }
-                if self.was_let_go(record, seen) {
-                    // A file system may remember for long that there was no `.status`, until we
-                    // change the directory ourselves. What is there then is seen at the next look.
-                    let _ = self.touch_probe(dir);
-                    return if mtime_of(&self.status).is_none() {
-                        lost()
-                    } else {
-                        Ok(Wrapper::Alive)
-                    };
+                    return Ok(Wrapper::Alive); // a file system that does not forward locks
                 }
                 Ok(Wrapper::Elsewhere(claim::elsewhere(record)))
             }
@@ -494,18 +489,14 @@ impl Subject {
 
     /// Whether a lock of another host, which was seen held before, has been free for as long as two
     /// beats take, and none came: a server that lost its locks is not a wrapper that died.
-    fn was_let_go(&mut self, record: &Heartbeat, seen: &Seen) -> bool {
-        if !self.held {
+    fn was_let_go(&mut self, record: &Heartbeat, silence: Option<Duration>) -> bool {
+        if !self.held || claim::is_here(record) {
             return false;
         }
-        let (now, beat) = (clock::monotonic(), seen.heartbeat_meta.as_ref().map(mtime_ns));
-        let (since, last) = *self.freed.get_or_insert((now, beat));
-        if last != beat {
-            self.freed = Some((now, beat));
-            return false;
-        }
-        let interval = seconds(record.interval_s).unwrap_or_default();
-        now.saturating_sub(since) >= interval.saturating_mul(2)
+        let now = clock::monotonic();
+        let free_for = now.saturating_sub(*self.freed.get_or_insert(now));
+        let two_beats = seconds(record.interval_s).unwrap_or_default().saturating_mul(2);
+        free_for >= two_beats && silence.is_some_and(|silence| silence >= two_beats)
     }
 
     /// Whether a process began after `.pid` was written, so that it cannot be the one meant.
