@@ -2,12 +2,11 @@
 //! namespace of its own, and another boot.
 
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::scene::{Cmd, Mount, RUN, Running, Scene, WATCH, can, has, is_root, skip, until};
+use crate::scene::{Mount, RUN, Running, Scene, WATCH, can, has, is_root, skip, until};
 
 fn hosts(name: &str) -> bool {
     let able = is_root() && has("unshare") && can("unshare --uts --pid --mount --fork true");
@@ -17,21 +16,16 @@ fn hosts(name: &str) -> bool {
     able
 }
 
-/// A program on a host of this name: on this boot, or on one of its own.
-fn on(scene: &Scene, host: &str, reboot: bool) -> Cmd {
+/// A job on a host `node7`, up; with a boot of its own, it is another machine.
+fn up(scene: &Scene, rebooted: bool, options: &str, command: &[&str]) -> Running {
     let boot = scene.path("boot");
     fs::write(&boot, "11111111-2222-4333-8444-555555555555\n").unwrap();
     let script = format!(
-        "hostname {host}; if {reboot}; then mount --bind {} /proc/sys/kernel/random/boot_id; fi; \"$@\"",
+        "hostname node7; if {rebooted}; then mount --bind {} /proc/sys/kernel/random/boot_id; fi; \"$@\"",
         boot.display()
     );
-    let place = "unshare --uts --pid --fork --kill-child --mount-proc sh -c";
-    scene.command(place).arg(script).arg("sh")
-}
-
-/// A job there, up.
-fn up(scene: &Scene, reboot: bool, dir: &Path, options: &str, command: &[&str]) -> Running {
-    let wrapper = on(scene, "node7", reboot).arg(RUN).arg("--dir").arg(dir);
+    let host = scene.command("unshare --uts --pid --fork --kill-child --mount-proc sh -c");
+    let wrapper = host.arg(script).arg("sh").arg(RUN).arg("--dir").arg(scene.dir());
     let wrapper = wrapper.args(options.split(' ')).args(["job", "--"]).args(command).start();
     scene.is_up("job");
     wrapper
@@ -49,7 +43,7 @@ fn a_free_lock_on_the_same_boot_tells_that_a_job_of_another_namespace_is_gone() 
         return;
     }
     let scene = Scene::with_directory();
-    let host = up(&scene, false, &scene.dir(), "--stale 10m", &["sleep", "981"]);
+    let host = up(&scene, false, "--stale 10m", &["sleep", "981"]);
     assert_eq!(scene.heartbeat("job").unwrap()["host"], json!("node7"));
     scene.watched("--once job").exits(5);
     cut_power(&scene, host);
@@ -67,7 +61,7 @@ fn a_lock_of_another_host_that_was_held_and_is_free_for_two_beats_tells_its_deat
     }
     let scene = Scene::with_directory();
     let options = "--stale 10m --heartbeat-interval 500ms";
-    let host = up(&scene, true, &scene.dir(), options, &["sleep", "982"]);
+    let host = up(&scene, true, options, &["sleep", "982"]);
     let mut watch = scene.watch("--events --json job").start();
     watch.until_it_says("started");
     cut_power(&scene, host);
@@ -91,10 +85,10 @@ fn behind_a_mount_that_shows_no_lock_only_silence_tells_the_death_of_another_hos
         has("bindfs").then(|| Mount::at(&seen, &format!("bindfs {}", scene.dir().display())));
     let Some(mount) = mount.flatten() else { return skip(name, "bindfs may not mount") };
     let watch = |line: &str| scene.program(WATCH).arg("--dir").arg(&seen).args(line.split(' '));
-    for reboot in [false, true] {
-        // The end of one that works is seen by polling, within two seconds.
+    for rebooted in [false, true] {
+        // The end of one that works is seen by polling: no event tells of it.
         let until_told = ["sh", "-c", "until [ -e \"$0\" ]; do sleep 0.02; done", "told"];
-        let host = up(&scene, reboot, &scene.dir(), "--stale 10m", &until_told);
+        let host = up(&scene, rebooted, "--stale 10m", &until_told);
         until("the mount has forgotten the run before", || !seen.join("job.status").exists());
         let mut watcher = watch("--tick 100ms job").start();
         watcher.until_it_says("job");
@@ -106,25 +100,19 @@ fn behind_a_mount_that_shows_no_lock_only_silence_tells_the_death_of_another_hos
         fs::remove_file(scene.path("told")).unwrap();
         // Free as its lock may look from here, it lives.
         let options = "--beat-on alive --heartbeat-interval 200ms --stale 2s";
-        let host = up(&scene, reboot, &scene.dir(), options, &["sleep", "983"]);
+        let host = up(&scene, rebooted, options, &["sleep", "983"]);
         until("the mount has forgotten the run before", || !seen.join("job.status").exists());
         watch("--max-wait 1s --start-wait 5s job").finish().exits(5);
         // Nobody here is signalled for it; the user's command knows which it is.
-        cut_power_but_the_mount(&host, &scene);
+        drop(host);
+        until("the job is gone", || scene.members_running("sleep 983").is_empty());
         let kill = "echo \"$SENTINEL_HOST $SENTINEL_NAME $SENTINEL_PID\" >asked";
         let done = watch("--kill-cmd").arg(kill).arg("job").finish().exits(3);
         done.says("hung");
         assert_eq!(fs::read_to_string(scene.path("asked")).unwrap().split(' ').count(), 3);
         assert!(fs::read_to_string(scene.path("asked")).unwrap().starts_with("node7 job "));
         assert_eq!(scene.outcome("job"), "hung");
-        drop(host);
     }
     mount.unmount();
     until("the file system's server has ended", || scene.members().is_empty());
-}
-
-/// Kills a host; of the scene's processes the file system's server is left.
-fn cut_power_but_the_mount(host: &Running, scene: &Scene) {
-    host.signal(rustix::process::Signal::KILL);
-    until("the job of the host is gone", || scene.members_running("sleep 983").is_empty());
 }
