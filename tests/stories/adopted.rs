@@ -185,8 +185,12 @@ fn where_nobody_waits_for_it_the_kernel_tells_or_it_is_said_to_be_unknown() {
         let wrapper = if blind {
             let stand_in = scene.run(QUICK).args(["job", "--"]).args(blinds.split(' '));
             let words = attend(adopted.pid, start_of(adopted));
-            let wrapper = stand_in.arg(KEEP).args(words).start();
-            until("it is pinned", || scene.members().into_iter().any(pins_another));
+            let wrapper = stand_in.arg(KEEP).args(&words).start();
+            // The wrapper pins its command, too.
+            let own_line = format!("{KEEP} {}", words.join(" "));
+            until("it is pinned", || {
+                scene.members_running(&own_line).into_iter().any(pins_another)
+            });
             wrapper
         } else {
             adopt(&scene, adopted)

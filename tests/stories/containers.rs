@@ -19,7 +19,7 @@ use crate::scene::{Cmd, Done, RUN, Scene, WATCH, can, has, is_root, skip, until}
 /// A small Debian; `scripts/install-test-tools.sh` makes it.
 const DEBIAN: &str = "/var/cache/sentinel-test-tools/debian.tar";
 /// The user whose containers these are.
-const USER: u32 = 61234;
+const USER: u32 = 61235;
 
 /// `$1` is the home of the user, the rest makes the corner. It ends, and all in it, when the test
 /// process does: then the pipe closes that this reads from.
