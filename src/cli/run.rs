@@ -77,6 +77,11 @@ pub struct Args {
     #[arg(long, value_name = "CMD")]
     on_hang: Option<String>,
 
+    /// Run when sentinel-run is told to end by a signal, while the tree is ended; the first line it
+    /// prints goes into the reason. It has the grace, 5s at most
+    #[arg(long, value_name = "CMD")]
+    on_stop: Option<String>,
+
     /// TERM, then KILL after this long [default: 10s]
     #[arg(long, value_name = "DUR", value_parser = values::duration)]
     grace: Option<Duration>,
@@ -221,6 +226,7 @@ impl Args {
             timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
             end_if_stale: self.end_if_stale,
             on_hang: self.on_hang,
+            on_stop: self.on_stop,
             grace: self.grace.unwrap_or(GRACE),
             detach: self.detach,
             tee: self.tee,

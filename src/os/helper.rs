@@ -104,15 +104,25 @@ impl Helper {
         environment: Vec<OsString>,
         umask: Mode,
     ) -> Result<Self, SpawnError> {
-        let system = |source: std::io::Error| SpawnError::System {
-            program: "sh".into(),
-            source: errno(&source),
-        };
-        let (stdout, out) = Stream::open().map_err(system)?;
-        let (stderr, err) = Stream::open().map_err(system)?;
+        let (stdout, out) = Stream::open()?;
+        let (stderr, err) = Stream::open()?;
         let outputs = [Some(out.as_fd()), Some(err.as_fd())];
         let pid = start(command, environment, outputs, Some(umask))?;
         Ok(Self { pid, stdout, stderr })
+    }
+
+    /// Starts a command whose standard output is listened to. Its standard error is ours.
+    ///
+    /// # Errors
+    /// If the system has no room for it.
+    pub fn start_heard(
+        command: &str,
+        environment: Vec<OsString>,
+        umask: Mode,
+    ) -> Result<Self, SpawnError> {
+        let (stdout, out) = Stream::open()?;
+        let pid = start(command, environment, [Some(out.as_fd()), None], Some(umask))?;
+        Ok(Self { pid, stdout, stderr: Stream::default() })
     }
 
     /// Its PID and process group.
@@ -153,8 +163,8 @@ impl Printed {
     }
 }
 
-/// The end of a pipe that is ours.
-#[derive(Debug)]
+/// The end of a pipe that is ours, or none.
+#[derive(Debug, Default)]
 struct Stream {
     reader: Option<PipeReader>,
     heard: u64,
@@ -163,11 +173,12 @@ struct Stream {
 }
 
 impl Stream {
-    fn open() -> std::io::Result<(Self, PipeWriter)> {
-        let (reader, writer) = pipe()?;
-        rustix::io::ioctl_fionbio(&reader, true)?;
-        let (hasher, printed) = (DefaultHasher::new(), Printed::default());
-        Ok((Self { reader: Some(reader), heard: 0, hasher, printed }, writer))
+    fn open() -> Result<(Self, PipeWriter), SpawnError> {
+        let opened = pipe().and_then(|(reader, writer)| {
+            rustix::io::ioctl_fionbio(&reader, true)?;
+            Ok((Self { reader: Some(reader), ..Self::default() }, writer))
+        });
+        opened.map_err(|source| SpawnError::System { program: "sh".into(), source: errno(&source) })
     }
 
     fn hear(&mut self) {

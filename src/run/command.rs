@@ -71,6 +71,15 @@ impl Command {
         matches!(self, Self::Ended(status) if status.signal() == Some(libc::SIGKILL))
     }
 
+    /// The signal it died of, or says it did as shells do (128+N).
+    #[must_use]
+    pub fn died_of(&self) -> Option<i32> {
+        match self {
+            Self::Ended(status) => status.signal().or(status.code().map(|code| code - 128)),
+            _ => None,
+        }
+    }
+
     /// Whether it left a core.
     #[must_use]
     pub fn dumped_core(&self) -> bool {

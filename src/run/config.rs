@@ -69,6 +69,8 @@ pub struct Config {
     pub end_if_stale: bool,
     /// Run before a hung tree is ended.
     pub on_hang: Option<String>,
+    /// Asked for a word why, when the wrapper is told to end.
+    pub on_stop: Option<String>,
     /// Time between TERM and KILL.
     pub grace: Duration,
     /// Return as soon as the command was executed.

@@ -4,6 +4,7 @@ use super::command::Command;
 use super::config::Config;
 use super::ending::{self, Cause, Ending, Known, Scene, sender};
 use super::evidence::Looks;
+use super::inquiry::Inquiry;
 use super::limits::{self, TreeLimits, Used};
 use super::log::{self, Log, Tee};
 use super::oom;
@@ -44,6 +45,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How long what outlives the command may take to be gone after all, before it is called a survivor.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// Who ends a whole group or cgroup signals its processes one after the other: so long after the
+/// command the same signal may reach us.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// What became of a call of `sentinel-run`.
 #[derive(Debug)]
@@ -152,6 +157,8 @@ struct Job<'a> {
     used: Used,
     limits: Option<TreeLimits>,
     ending: Option<Ending>,
+    inquiry: Inquiry,
+    caller_umask: Mode,
     began: Instant,
     last_beat: Instant,
     /// mtime of the heartbeat as we left it, to tell a touch by somebody else.
@@ -261,6 +268,8 @@ impl<'a> Job<'a> {
             used: Used::default(),
             limits: TreeLimits::new(config.max_memory, config.max_cpu),
             ending: None,
+            inquiry: Inquiry::default(),
+            caller_umask,
             began: now,
             last_beat: now,
             touched: None,
@@ -333,6 +342,7 @@ impl<'a> Job<'a> {
             if let Some(cause) = self.ended_by_the_kernel() {
                 self.end(Some(cause), now);
             }
+            self.hear_of_a_common_end();
             if self.command.has_ended() && self.ending.is_none() {
                 self.probes.stop();
                 let left = self.outliving();
@@ -343,7 +353,7 @@ impl<'a> Job<'a> {
             }
             self.hear(now);
             self.enforce(now);
-            if let Some(survivors) = self.step_ending(now) {
+            if let Some(survivors) = self.step_ending(now).filter(|_| !self.inquiry.is_open()) {
                 return survivors;
             }
             self.look(now);
@@ -354,7 +364,7 @@ impl<'a> Job<'a> {
     /// Who is below us and none of the tree.
     fn spare(&self) -> Vec<i32> {
         let helper = self.ending.as_ref().and_then(Ending::helper);
-        self.probes.pids().into_iter().chain(helper).collect()
+        self.probes.pids().into_iter().chain(self.inquiry.pids()).chain(helper).collect()
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -391,8 +401,8 @@ impl<'a> Job<'a> {
         if let Some(socket) = &self.socket {
             polled.push(PollFd::new(socket.as_fd(), PollFlags::POLLIN));
         }
-        let probes = self.probes.descriptors();
-        polled.extend(probes.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let helpers = self.probes.descriptors().into_iter().chain(self.inquiry.descriptors());
+        polled.extend(helpers.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         if let Some(stdout) = stdout {
             polled.push(PollFd::new(stdout, PollFlags::POLLOUT));
         }
@@ -411,7 +421,7 @@ impl<'a> Job<'a> {
             if let Some(mut ending) = self.ending.take_if(|e| e.helper() == Some(pid)) {
                 ending.examined(&self.scene(), now);
                 self.ending = Some(ending);
-            } else if !self.probes.reaped(pid, status, now) {
+            } else if !self.inquiry.reaped(pid) && !self.probes.reaped(pid, status, now) {
                 self.used.add(&reaped);
                 if self.command.pid() == Some(pid) {
                     self.command = Command::Ended(ExitStatus::from_raw(status));
@@ -422,6 +432,32 @@ impl<'a> Job<'a> {
         self.childless = next.is_err_and(|error| error.raw_os_error() == Some(libc::ECHILD));
         if self.childless && self.command.pid().is_some() {
             self.command = Command::Vanished; // somebody else took its status
+        }
+    }
+
+    /// Who ends a whole group, or all of a cgroup, signals the command and us alike, in whatever
+    /// order. A command that died of such a signal may only have been the first to get it, and where
+    /// an engine is expected to end the run (`--on-stop`), one that catches it and exits, too: it was
+    /// stopped, if we are told to end as well.
+    fn hear_of_a_common_end(&mut self) {
+        let ends = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+        let died_of_one = self.command.died_of().is_some_and(|signal| ends.contains(&signal));
+        if !self.command.has_ended() || !(died_of_one || self.config.on_stop.is_some()) {
+            return;
+        }
+        let until = Instant::now() + TOGETHER;
+        while self.ending.is_none() {
+            let now = Instant::now();
+            for caught in self.signals.drain() {
+                self.obey(caught, now);
+            }
+            let rest = until.saturating_duration_since(now);
+            if rest.is_zero() {
+                return;
+            }
+            let rest = PollTimeout::try_from(rest + Duration::from_micros(999));
+            let mut polled = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            let _ = nix::poll::poll(&mut polled, rest.unwrap_or(PollTimeout::ZERO));
         }
     }
 
@@ -440,6 +476,7 @@ impl<'a> Job<'a> {
 
     fn hear(&mut self, now: Instant) {
         self.probes.hear(now);
+        self.inquiry.hear(now);
         for found in self.probes.found() {
             if found.kind == Kind::Progress {
                 self.progress(found.detail.clone(), now);
@@ -519,6 +556,7 @@ impl<'a> Job<'a> {
                 self.interrupts += u32::from(caught.signal == libc::SIGINT);
                 if let Some(ending) = self.ending.as_mut().filter(|_| self.interrupts >= 2) {
                     ending.hurry(now);
+                    self.inquiry.end();
                 }
             }
             (libc::SIGUSR1 | libc::SIGUSR2, _) => {
@@ -548,8 +586,13 @@ impl<'a> Job<'a> {
             terminal_passed: self.shares_terminal,
             last_output: text::one_line(&String::from_utf8_lossy(&self.log.tail())),
         };
-        let ending = Ending::begin(cause, on_hang, self.config.grace, &known, &self.scene(), now);
-        self.ending = Some(ending);
+        let stopped = cause.as_ref().is_some_and(|cause| cause.outcome == Outcome::Stopped);
+        let grace = self.config.grace;
+        self.ending = Some(Ending::begin(cause, on_hang, grace, &known, &self.scene(), now));
+        // After the TERM, which it must not delay.
+        if let Some(command) = self.config.on_stop.as_deref().filter(|_| stopped) {
+            self.inquiry = Inquiry::begin(command, &self.record, self.caller_umask, grace, now);
+        }
     }
 
     fn step_ending(&mut self, now: Instant) -> Option<Vec<Process>> {
@@ -702,7 +745,7 @@ impl<'a> Job<'a> {
         let ending = self.ending.take();
         let diagnosis = ending.as_ref().and_then(|ending| ending.diagnosis.clone());
         let (outcome, mut reason, ended_by) = match ending.and_then(|ending| ending.cause) {
-            Some(cause) => (cause.outcome, cause.reason, cause.ended_by),
+            Some(cause) => (cause.outcome, cause.reason + &self.inquiry.words(), cause.ended_by),
             None => (self.command.outcome(), self.command.words() + &self.oom_words(), None),
         };
         if self.log.was_truncated() {

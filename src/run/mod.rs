@@ -19,6 +19,7 @@ pub mod probes;
 pub mod limits;
 pub mod oom;
 pub mod ending;
+pub mod inquiry;
 mod job;
 
 pub use config::Config;

@@ -59,6 +59,7 @@ mod keep_edges;
 mod lost;
 mod metrics;
 mod notify;
+mod on_stop;
 mod outcomes;
 mod pace;
 

@@ -111,9 +111,10 @@ impl Walk {
 
     /// Commands that our programs run besides, by options: no rule of the user's sees these either.
     fn options(&mut self, call: &Resolved, words: &[Node]) {
-        const OPTIONS: [&str; 7] = [
+        const OPTIONS: [&str; 8] = [
             "--kill-cmd",
             "--on-hang",
+            "--on-stop",
             "--preflight",
             "--progress-cmd",
             "--health-cmd",
