@@ -68,6 +68,7 @@ mod real_probes;
 mod rough_callers;
 mod servers;
 mod skill_install;
+mod slurm;
 mod skill_valid;
 mod strangers;
 mod stuck;

@@ -23,7 +23,7 @@ use shell::{BOUND, Shell};
 use stage::{Stage, missing_tool};
 
 /// The blocks of the README that are not run, by their first line, and why.
-const NOT_RUN: [(&str, &str); 8] = [
+const NOT_RUN: [(&str, &str); 9] = [
     ("cargo test", "it is what runs this"),
     ("cargo install --path .", "a release build of everything takes minutes"),
     ("just static", "it takes another target from the network, and a release build"),
@@ -34,6 +34,10 @@ const NOT_RUN: [(&str, &str); 8] = [
         "it takes many minutes; `cargo test` runs a sample of it",
     ),
     ("cargo test --test corpus", "`cargo test` runs it"),
+    (
+        "array=$(sbatch --parsable array.sbatch ./simulate)",
+        "it needs a cluster: a story of Slurm runs it",
+    ),
     ("called stuck, a known limit:", "the end of what the corpus prints, shortened"),
 ];
 
