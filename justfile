@@ -25,6 +25,10 @@ static:
     rustup target add {{musl}}
     cargo build --release --target {{musl}} --bins
 
+# Package the static binaries in target/package: a .deb and a tarball for each architecture, or for the one named.
+package *architectures: static
+    scripts/package.sh {{architectures}}
+
 # Measure the static binaries against other tools: `just bench`, `just bench spawn latency`.
 bench *sections: static
     benches/install-peers.sh

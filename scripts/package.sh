@@ -120,6 +120,7 @@ tarball() { # ARCH BINARIES LIBC
     units "$prefix/share/systemd/user" "/usr/bin/env PATH=%h/.local/bin:/usr/local/bin:/usr/bin:/bin sentinel-keep"
     cp LICENSE-MIT LICENSE-APACHE "$prefix/share/doc/sentinel-run"
     level "$prefix"
+    rm -f "$out/sentinel-run-"*"-$1-linux-$3.tar.gz" # of another version
     tar -C "$work/$1" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
         --format=gnu -cf - "$name" | gzip -n >"$out/$name.tar.gz"
     echo "$out/$name.tar.gz"
@@ -167,6 +168,7 @@ Description: truthful files for long-running commands, and one verdict
 END
     (cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
     level "$root/DEBIAN"
+    rm -f "$out/sentinel-run_"*"_$architecture.deb"
     dpkg-deb --root-owner-group --build "$root" "$out/sentinel-run_${version}_$architecture.deb" >/dev/null
     echo "$out/sentinel-run_${version}_$architecture.deb"
 }

@@ -57,11 +57,13 @@ mod kubernetes;
 mod limits;
 mod keep_edges;
 mod lost;
+mod man_pages;
 mod metrics;
 mod notify;
 mod on_stop;
 mod outcomes;
 mod pace;
+mod package;
 
 mod probes;
 mod real_probes;

@@ -23,10 +23,21 @@ use shell::{BOUND, Shell};
 use stage::{Stage, missing_tool};
 
 /// The blocks of the README that are not run, by their first line, and why.
-const NOT_RUN: [(&str, &str); 9] = [
+const NOT_RUN: [(&str, &str); 11] = [
     ("cargo test", "it is what runs this"),
     ("cargo install --path .", "a release build of everything takes minutes"),
-    ("just static", "it takes another target from the network, and a release build"),
+    (
+        "just package",
+        "it takes other targets from the network, and release builds; .ci/run runs it",
+    ),
+    (
+        "dpkg -i target/package/sentinel-run_*_amd64.deb",
+        "it is run in a root of its own, by the story of packages",
+    ),
+    (
+        "tar -C ~/.local --strip-components=1 -xzf target/package/sentinel-run-*-x86_64-*.tar.gz",
+        "it is run in a root of its own, by the story of packages",
+    ),
     ("just bench", "it takes ten minutes, and the machine for itself"),
     ("scripts/install-test-tools.sh", "it installs; .ci/run begins with it"),
     (
