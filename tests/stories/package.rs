@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::scene::{self, Done, Scene, can, has, is_root, skip};
+use crate::scene::{self, Done, Mount, Scene, can, has, is_root, skip};
 
 /// A small Debian; `scripts/install-test-tools.sh` makes it.
 const DEBIAN: &str = "/var/cache/sentinel-test-tools/debian.tar";
@@ -37,7 +37,7 @@ sentinel-keep completions fish | sort | cmp - /tmp/fish
 rm /tmp/fish
 test -x /usr/share/sentinel-run/skill/hooks/sentinel-hook
 # Nobody has asked for a keeper.
-! find /etc /var/lib/systemd -name 'sentinel*' | grep .
+if find /etc /var/lib/systemd -name 'sentinel*' | grep .; then exit 1; fi
 "#;
 
 /// Uses the three programs on `PATH`, and ends what it starts.
@@ -89,6 +89,8 @@ struct Machine<'a> {
     scene: &'a Scene,
     root: PathBuf,
     packages: PathBuf,
+    /// It is in memory: unpacked on a disk it takes ten times as long.
+    _memory: Mount,
 }
 
 impl<'a> Machine<'a> {
@@ -107,9 +109,9 @@ impl<'a> Machine<'a> {
             PathBuf::from,
         );
         let root = scene.path("debian");
-        fs::create_dir(&root).unwrap();
+        let memory = Mount::at(&root, "mount -t tmpfs -o mode=755 none").expect("a tmpfs");
         scene.command("tar -C debian -xf").arg(DEBIAN).finish().exits(0);
-        Self { scene, root, packages }
+        Self { scene, root, packages, _memory: memory }
     }
 
     /// Does all this in it.
@@ -147,6 +149,9 @@ fn what_is_installed_works_and_is_removed_without_a_trace() {
     let tools = ["dpkg", "dpkg-deb", "strip", "git", "fish", "systemd-analyze", "mandoc"];
     if let Some(tool) = tools.into_iter().find(|tool| !has(tool)) {
         return skip(story, &format!("no {tool}"));
+    }
+    if std::env::consts::ARCH != "x86_64" {
+        return skip(story, "the README names the packages of x86_64");
     }
     if !Path::new(DEBIAN).exists() {
         return skip(story, &format!("no {DEBIAN}"));
