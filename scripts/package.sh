@@ -5,8 +5,8 @@
 #   scripts/package.sh [--out DIR] --binaries DIR       of ready-made programs of this machine
 #
 # The static programs of this machine are those of `just static`. For another architecture they are
-# built here, if Rust's target for it can be had; what cannot is left out with a word. The same
-# commit gives the same bytes.
+# built here, if Rust's target for it can be had; what cannot is left out with a word. The same programs,
+# at the same commit, give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 umask 022
