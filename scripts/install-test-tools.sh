@@ -119,16 +119,17 @@ if ((${#absent[@]})); then
 fi
 
 # From PyPI, apart from all other Python here: the checkers of Agent Skills, the schemas that Kubernetes
-# has published with a program that holds files against them, and just, which Debian 12 has not.
+# has published with a program that holds files against them, just, which Debian 12 has not, and
+# supervisord, which from Debian would come as a service.
 venv=/usr/local/lib/sentinel-test-tools
-programs=(agentskills skillsaw kubernetes-validate just)
+programs=(agentskills skillsaw kubernetes-validate just supervisord supervisorctl)
 if (($(command -v "${programs[@]}" | wc -l) < ${#programs[@]})); then
     as_root=()
     if ((EUID != 0)); then as_root=(sudo -n); fi
     echo "installing: ${programs[*]}"
     "${as_root[@]}" python3 -m venv --clear "$venv"
     "${as_root[@]}" "$venv/bin/pip" install --quiet --disable-pip-version-check \
-        skills-ref==0.1.1 skillsaw==0.22.0 kubernetes-validate==1.37.0 rust-just==1.59.0
+        skills-ref==0.1.1 skillsaw==0.22.0 kubernetes-validate==1.37.0 rust-just==1.59.0 supervisor==4.2.5 setuptools==80.9.0
     for program in "${programs[@]}"; do
         "${as_root[@]}" ln -sf "$venv/bin/$program" "/usr/local/bin/$program"
     done
@@ -237,6 +238,7 @@ try promtool promtool --version
 try "agentskills, skillsaw" sh -c 'agentskills --help && skillsaw --version'
 try kubernetes-validate kubernetes-validate --version
 try just just --version
+try supervisord sh -c 'supervisord --version && supervisorctl --help'
 try mandoc sh -c 'echo ".Dd January 1, 2026
 .Dt X 1
 .Os" | mandoc -T utf8'

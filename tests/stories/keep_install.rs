@@ -40,7 +40,7 @@ const TELL: &str = r#"printf '%s\0' "$@" > told.new && mv told.new told"#;
 const PREPARE: &str = r#"printf '50%% "$HOME" \ %s' "$0" > prepared"#;
 
 /// Mounts for one story, over what belongs to the machine.
-struct Stage<'a> {
+pub struct Stage<'a> {
     scene: &'a Scene,
     /// The program on it; its mounts are seen by what is started by [`at`](Self::at).
     main: Running,
@@ -60,6 +60,11 @@ impl<'a> Stage<'a> {
         let wd = format!("--wdns={}", self.scene.root().display());
         let enter = self.scene.program("nsenter").args(["--mount", "--target", &pid, &wd]);
         at_home(self.scene, enter.args(["--", program]))
+    }
+
+    /// Whose mounts they are.
+    pub fn pid(&self) -> u32 {
+        self.main.pid()
     }
 
     fn keep(&self, words: &[&str]) -> Done {
@@ -249,7 +254,8 @@ fn what_would_be_installed_is_shown_first() {
 
 // ---- systemd ---------------------------------------------------------------------------------
 
-fn manager<'a>(scene: &'a Scene, name: &str) -> Option<Stage<'a>> {
+/// A systemd of a user's own.
+pub fn manager<'a>(scene: &'a Scene, name: &str) -> Option<Stage<'a>> {
     let program = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
     let Some(program) = program.into_iter().find(|path| Path::new(path).exists()) else {
         skip(name, "systemd is not installed");
@@ -296,7 +302,7 @@ fn property(stage: &Stage<'_>, unit: &str, name: &str) -> String {
     shown.stdout.trim().to_owned()
 }
 
-fn end(stage: &Stage<'_>) {
+pub fn end(stage: &Stage<'_>) {
     systemctl(stage, "exit");
 }
 

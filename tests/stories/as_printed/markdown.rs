@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// What the fences of the documents hold that is no command: of these, Rust is compiled elsewhere.
-const NO_COMMANDS: [&str; 5] = ["", "json", "rust", "text", "toml"];
+const NO_COMMANDS: [&str; 6] = ["", "ini", "json", "rust", "text", "toml"];
 
 /// What is to be done with a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

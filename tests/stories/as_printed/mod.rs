@@ -1,12 +1,14 @@
-//! Every command and every example of the README and of the skill, run as printed.
+//! Every command and every example of the README, of `docs/` and of the skill, run as printed.
 //!
 //! A reader follows a document from top to bottom. The blocks of its `console` are typed into a
 //! shell, command by command, and what each prints has to be what stands there, but for what
 //! [`masks`] names. Its `sh` blocks are run whole and have to succeed, in a home of their own.
-//! The programs are the real ones. At the end all that was started is ended.
+//! The commands of a table of [`pairs`] are typed row by row, each side in a home of its own, and have
+//! to exit as it says. The programs are the real ones. At the end all that was started is ended.
 
 mod markdown;
 mod masks;
+mod pairs;
 mod shell;
 mod stage;
 
@@ -16,9 +18,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use crate::scene::{a_moment, skip};
+use crate::keep_install;
+use crate::scene::{Scene, a_moment, has, skip};
 use markdown::{Block, Example, Kind, blocks};
 use masks::masked;
+use pairs::{HERE, Side, sides};
 use shell::{BOUND, Shell};
 use stage::{Stage, missing_tool};
 
@@ -66,6 +70,10 @@ const LOOKS: [&str; 6] = [
 
 fn readme() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
 }
 
 fn is_run(block: &Block) -> bool {
@@ -172,6 +180,89 @@ fn documents(dir: &Path) -> Vec<PathBuf> {
     }
     all.sort();
     all
+}
+
+/// Peers that no other test needs: their side is run where they are.
+const MAY_BE_MISSING: [&str; 2] = ["pueue", "pm2"];
+
+/// Types the commands of one side of a table, and holds their exit statuses against it.
+fn exit_as_told(side: &Side, config: &str) {
+    let tool = side.tool.as_str();
+    if !tool.contains(' ') && !has(tool) {
+        if MAY_BE_MISSING.contains(&tool) {
+            println!("the side of {tool} is not typed here, where it is not installed");
+        } else {
+            skip(&format!("the side of {tool} in docs/migrating.md"), "it is not installed");
+        }
+        return;
+    }
+    let mut stage = Stage::new(Kind::Script);
+    stage.write("supervisord.conf", config);
+    let corner = Scene::new();
+    let mut systemd = None;
+    if tool == "systemd-run" {
+        let Some(manager) = keep_install::manager(&corner, "the side of systemd-run") else {
+            return;
+        };
+        stage.go_to(manager.pid());
+        systemd = Some(manager);
+    }
+    let begun = Instant::now();
+    let mut shell = stage.shell_at_work();
+    for typed in &side.commands {
+        let looks = LOOKS.iter().any(|look| typed.command.starts_with(look));
+        let deadline = Instant::now() + BOUND / 2;
+        loop {
+            let said = shell.does(&format!("{}\necho \"exits $?.\"", typed.command));
+            if said.contains(&format!("exits {}.", typed.exits)) {
+                break;
+            }
+            assert!(
+                looks && Instant::now() < deadline,
+                "{}: `{}` is to exit {}:\n{said}",
+                typed.place,
+                typed.command,
+                typed.exits
+            );
+            a_moment();
+        }
+    }
+    systemd.iter().for_each(keep_install::end);
+    println!("{tool}: {} commands, {:.1?}", side.commands.len(), begun.elapsed());
+}
+
+#[test]
+fn the_commands_of_those_who_migrate_exit_as_it_says() {
+    let document = docs().join("migrating.md");
+    if let Some(tool) = missing_tool() {
+        skip("the pairs of docs/migrating.md", &format!("no {tool}"));
+        return;
+    }
+    let sides = sides(&document);
+    let text = fs::read_to_string(&document).unwrap();
+    let config = text.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next());
+    let config = config.expect("the configuration of supervisord").to_owned();
+    assert_eq!(sides.iter().filter(|side| !side.tool.starts_with(HERE)).count(), 7);
+    assert!(sides.iter().all(|side| side.commands.len() > 4));
+    let ends: Vec<_> = thread::scope(|scope| {
+        let all: Vec<_> =
+            sides.iter().map(|side| scope.spawn(|| exit_as_told(side, &config))).collect();
+        all.into_iter().map(thread::ScopedJoinHandle::join).collect()
+    });
+    for end in ends {
+        end.unwrap_or_else(|panic| resume_unwind(panic));
+    }
+}
+
+#[test]
+fn the_examples_of_the_documentation_print_what_it_says() {
+    for document in documents(&docs()) {
+        for kind in [Kind::Script, Kind::Session] {
+            if blocks(&document).iter().any(|block| block.kind == kind) {
+                follow(&document, kind);
+            }
+        }
+    }
 }
 
 #[test]

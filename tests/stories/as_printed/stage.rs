@@ -1,6 +1,7 @@
 //! Where a document is followed: a home, a working directory with the files that it names, a
 //! network of its own, and the programs on the search path as an installation puts them there.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -31,7 +32,7 @@ const OF_THE_BUILD: [&str; 5] =
     ["CARGO_ENCODED_RUSTFLAGS", "CARGO_HOME", "CARGO_INCREMENTAL", "RUSTFLAGS", "RUSTUP_HOME"];
 
 /// The files that the documents name.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 13] = [
     (
         // A bot that dies once, if it has a bad night, and then goes on.
         "bot.py",
@@ -89,8 +90,22 @@ const FILES: [(&str, &str); 9] = [
              }\n\
          }\n",
     ),
+    // The work of those who migrate, the wrapper and the loop that they have, what tells them.
+    ("work.sh", "#!/bin/sh\nfor n in 1 2 3 4 5; do echo step $n; sleep 1; done\n"),
+    ("wrapper.sh", include_str!("../../fixtures/seed-wrapper.sh")),
+    ("monitor.sh", include_str!("../../fixtures/seed-monitor.sh")),
+    ("tell", "#!/bin/sh\nexec cat >>told\n"),
     ("src/main.rs", "fn main() {\n    println!(\"hello\");\n}\n"),
 ];
+
+/// The search path of the stage: of the caller's only where the peers are that may be missing.
+fn search_path(bin: PathBuf) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let peers = std::env::split_paths(&path)
+        .filter(|dir| super::MAY_BE_MISSING.iter().any(|peer| dir.join(peer).exists()));
+    let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
+    std::env::join_paths(std::iter::once(bin).chain(usual).chain(peers)).unwrap()
+}
 
 /// A tool that is not there.
 pub fn missing_tool() -> Option<&'static str> {
@@ -100,6 +115,8 @@ pub fn missing_tool() -> Option<&'static str> {
 pub struct Stage {
     scene: Scene,
     postgres: Option<Postgres>,
+    /// The process among whose mounts the shells are, if not those of all.
+    mounts_of: Option<u32>,
     /// Two documents may name the same port: where there is one network for all, they take turns.
     _turn: Option<MutexGuard<'static, ()>>,
 }
@@ -109,7 +126,7 @@ impl Stage {
     pub fn new(kind: Kind) -> Self {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = (!own_network()).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
-        let stage = Self { scene: Scene::new(), postgres: None, _turn: turn };
+        let stage = Self { scene: Scene::new(), postgres: None, mounts_of: None, _turn: turn };
         for dir in [".cargo/bin", "work", "textfiles"] {
             fs::create_dir_all(stage.home().join(dir)).unwrap();
         }
@@ -127,7 +144,10 @@ impl Stage {
         let home = stage.home().to_string_lossy().into_owned();
         for (name, content) in FILES {
             let file = stage.work().join(name);
-            stage.scene.script(file.to_str().unwrap(), &content.replace("HOME", &home));
+            stage.scene.script(
+                file.to_str().unwrap(),
+                &content.replace("HOME", &home).replace("your_command --args", "./work.sh"),
+            );
         }
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         std::os::unix::fs::symlink(examples, stage.work().join("examples")).unwrap();
@@ -143,6 +163,11 @@ impl Stage {
 
     fn work(&self) -> PathBuf {
         self.home().join("work")
+    }
+
+    /// A file in the working directory.
+    pub fn write(&self, name: &str, content: &str) {
+        fs::write(self.work().join(name), content).unwrap();
     }
 
     /// A text with the home as the documents have it.
@@ -164,12 +189,26 @@ impl Stage {
         self.postgres.is_some()
     }
 
-    /// A bash for a block, in the working directory; or in the checkout, if it is about that.
-    pub fn bash(&self, block: &Block) -> Cmd {
-        let bin = self.home().join(".cargo/bin");
-        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display());
-        let bash = self.scene.program("bash").with(|command| {
+    /// From now on shells are among the mounts of this process, where a user's systemd is.
+    pub fn go_to(&mut self, pid: u32) {
+        self.mounts_of = Some(pid);
+    }
+
+    /// A bash in the working directory, with nothing of the caller's environment.
+    fn bash_at_work(&self) -> Cmd {
+        let path = search_path(self.home().join(".cargo/bin"));
+        let bash = match self.mounts_of {
+            None => self.scene.program("bash"),
+            Some(pid) => self.scene.program("nsenter").args(["--mount", "--target"]).args([
+                &pid.to_string(),
+                &format!("--wdns={}", self.work().display()),
+                "--",
+                "bash",
+            ]),
+        };
+        let bash = bash.with(|command| {
             command.env_clear().env("HOME", self.home()).env("PATH", path);
+            command.envs(self.mounts_of.map(|_| ("XDG_RUNTIME_DIR", "/run/user/0")));
             command.env("TMPDIR", self.scene.path("tmp")).env("LANG", "C.UTF-8");
             command.env("CARGO_NET_OFFLINE", "true");
             command.envs([
@@ -178,8 +217,14 @@ impl Stage {
                 ("PGDATABASE", "postgres"),
             ]);
         });
+        bash.cwd(self.work())
+    }
+
+    /// A bash for a block, in the working directory; or in the checkout, if it is about that.
+    pub fn bash(&self, block: &Block) -> Cmd {
+        let bash = self.bash_at_work();
         if !block.text.contains("--example") {
-            return bash.cwd(self.work());
+            return bash;
         }
         bash.cwd(env!("CARGO_MANIFEST_DIR")).with(|command| {
             for name in OF_THE_BUILD {
@@ -197,6 +242,11 @@ impl Stage {
     /// A bash to type into.
     pub fn shell(&self, block: &Block) -> Shell {
         Shell::start(self.bash(block), &self.scene.path("said"))
+    }
+
+    /// A bash to type into, for what stands in no block.
+    pub fn shell_at_work(&self) -> Shell {
+        Shell::start(self.bash_at_work(), &self.scene.path("said"))
     }
 
     /// Whether a command paints a line like this on a terminal. Once it has, it is ended.
