@@ -13,6 +13,7 @@ use crate::protocol::time::{human, seconds};
 use crate::run::config::{Config, GRACE, INTERVAL, PROBE_INTERVAL, Probe, STALE, STALE_PROGRESS};
 use crate::run::{self, Ended};
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -285,6 +286,18 @@ fn is_probed(probes: &[Probe], kind: Kind) -> bool {
     probes.iter().any(|probe| probe.kind() == kind)
 }
 
+/// Who types a command line as for `nohup` or `timeout` is told what is missing in it.
+fn with_dashes(mut error: clap::Error) -> clap::Error {
+    let guessed = error.get(ContextKind::SuggestedArg).is_some();
+    let dashed = std::env::args_os().any(|word| word == "--");
+    if error.kind() == ErrorKind::UnknownArgument && !guessed && !dashed {
+        let tip = "the command and its arguments come after '--'";
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
+}
+
 /// `sentinel-run`, from its arguments to its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -292,7 +305,7 @@ pub fn main() -> ExitCode {
     const OWN_FAILURE: u8 = 125;
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return explain(&error, OWN_FAILURE),
+        Err(error) => return explain(&with_dashes(error), OWN_FAILURE),
     };
     let config = match args.lower() {
         Ok(config) => config,

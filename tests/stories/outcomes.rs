@@ -192,6 +192,11 @@ fn bad_usage_is_125_and_creates_nothing() {
         assert_ne!(done.stderr, "", "{line}");
         done.never_says("panicked");
     }
+    // As one types it for `nohup` and `timeout`.
+    for line in ["job ./work.sh", "sleep 1", "ls -l", "--timeout 1 job tail -f log"] {
+        scene.ran(line).exits(125).says("come after '--'").never_says("'-- -l'");
+    }
+    scene.ran("--timout 1 job true").exits(125).says("'--timeout'").never_says("come after");
     assert!(!scene.file("job.status").exists());
     scene.ran(&format!("{} -- true", "n".repeat(100))).exits(0);
 }
