@@ -15,7 +15,7 @@ programs() {
         [[ -z $newest || $dir/sentinel-run -nt $newest/sentinel-run ]] && newest=$dir
     done
     if [[ -z $newest ]]; then
-        echo "building the programs, once (about a minute)" >&2
+        echo "building the programs, once (some minutes)" >&2
         (cd "$root" && CARGO_TARGET_DIR=$built cargo build --quiet --release --bins) || return
         newest=$built/release
     fi
