@@ -165,7 +165,12 @@ fn explain(program: &OsString, errno: Errno) -> SpawnError {
             SpawnError::System { program: shown, source: errno }
         }
         (Errno::ENOENT | Errno::ENOTDIR, None) => {
-            SpawnError::NotFound(format!("command not found: {shown}"))
+            // A whole command line in one word, as a shell would take it.
+            let line = shown.split_once(' ').is_some_and(|(first, _)| {
+                find_in_path(&first.into()).is_some_and(|path| path.is_file())
+            });
+            let cure = if line { ": no shell reads it; use sh -c '...'" } else { "" };
+            SpawnError::NotFound(format!("command not found: {shown}{cure}"))
         }
         // The file is there, so what is missing is what it names in its first line.
         (Errno::ENOENT | Errno::ENOTDIR, Some(path)) => {

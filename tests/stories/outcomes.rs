@@ -136,6 +136,7 @@ fn a_command_that_cannot_be_executed_is_recorded_as_failed() {
     let table = [
         ("/nonexistent/program", &[127][..], "not found"),
         ("no-such-program-in-the-path", &[127], "not found"),
+        ("'sleep 1; echo done'", &[127], "use sh -c"),
         (plain.as_str(), &[126], ""),
         (root.as_str(), &[126], ""),
         (stale.as_str(), &[126, 127], "bad interpreter"),
@@ -152,6 +153,8 @@ fn a_command_that_cannot_be_executed_is_recorded_as_failed() {
     }
     let done = scene.ran(&format!("--max-failures 0 job -- {stale}"));
     done.says("/nonexistent/venv/bin/python3").never_says("not found");
+    let done = scene.ran("--max-failures 0 job -- '/nonexistent/my program'");
+    done.exits(127).says("not found").never_says("sh -c");
 }
 
 #[test]
