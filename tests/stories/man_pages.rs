@@ -12,13 +12,14 @@ const PAGES: [&str; 5] =
     ["sentinel-run.1", "sentinel-watch.1", "sentinel-keep.1", "sentinel.5", "sentinel.7"];
 
 /// What variables are for tests alone, or for the programs among themselves.
-const OTHER_VARIABLES: [&str; 6] = [
+const OTHER_VARIABLES: [&str; 7] = [
     "SENTINEL_KEEP",
     "SENTINEL_KILLS",
     "SENTINEL_SEED",
     "SENTINEL_ALL_STEPS",
     "SENTINEL_MANY",
     "SENTINEL_PACKAGES",
+    "SENTINEL_SLURM_TASKS",
 ];
 
 /// What the files hold that is not the programs' own.
