@@ -2,7 +2,7 @@
 //! (preempted, requeued, cancelled) goes into `reason`.
 //!
 //! It runs beside the ending: the TERM comes first, and the record waits for the answer no longer
-//! than the grace, and never longer than [`LIMIT`].
+//! than the grace, and never longer than 5 seconds.
 
 use super::record;
 use crate::os::helper::{self, Helper};
