@@ -92,6 +92,19 @@ pub const SENTINEL_DETACHED: Contender = Contender {
     ..SENTINEL
 };
 
+pub const SENTINEL_SILENT: Contender = Contender {
+    name: "sentinel-watch, of another host, over a silent mount",
+    start: Start::Background("bash {here}/elsewhere.sh {dir} {name} {job}"),
+    wait: Some("bash {here}/silent.sh {dir} sentinel-watch --dir MOUNT {name}"),
+    ..SENTINEL
+};
+
+pub const POLL_SILENT: Contender = Contender {
+    name: "a loop with sleep 1, over the same mount",
+    wait: Some("bash {here}/silent.sh {dir} bash {here}/await.sh poll MOUNT {name}"),
+    ..SENTINEL_SILENT
+};
+
 pub const SENTINEL_LOOKING: Contender = Contender {
     start: Start::Background(
         "sentinel-run --detach --heartbeat-interval 1s --beat-on auto --stale 1h --dir {dir} {name} -- {job}",

@@ -109,11 +109,16 @@ impl Lab {
 
     /// A line for the shell, which finds our programs first.
     pub fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).env("PATH", self.path());
+        command
+    }
+
+    /// The search path, with our programs first.
+    fn path(&self) -> OsString {
         let path = env::var_os("PATH").unwrap_or_default();
         let dirs = [self.bins.clone()].into_iter().chain(env::split_paths(&path));
-        let mut command = Command::new("sh");
-        command.args(["-c", line]).env("PATH", env::join_paths(dirs).expect("no ':' in a path"));
-        command
+        env::join_paths(dirs).expect("no ':' in a path")
     }
 
     /// Where a program is.
@@ -140,6 +145,7 @@ impl Lab {
         let mut command = Command::new(program);
         command
             .args(&words[1..])
+            .env("PATH", self.path())
             .env("NQDIR", job.dir.join(format!("nq-{}", job.name)))
             .env("TS_SOCKET", self.shm.join("tsp"))
             .env("TS_SLOTS", "1000")

@@ -6,7 +6,9 @@ use std::process::{ExitCode, Stdio};
 use std::time::{Duration, SystemTime};
 use std::{env, io};
 
-use crate::contender::{BARE, Contender, INOTIFYWAIT, NQ, POLL, SENTINEL_DETACHED, TSP};
+use crate::contender::{
+    BARE, Contender, INOTIFYWAIT, NQ, POLL, POLL_SILENT, SENTINEL_DETACHED, SENTINEL_SILENT, TSP,
+};
 use crate::lab::{Job, Lab};
 use crate::process::{pause, reap};
 use crate::table::{self, Samples};
@@ -17,9 +19,33 @@ pub const STAMP: &str = "stamp";
 const ROUNDS: u32 = 21;
 
 const CONTENDERS: &[Contender] = &[BARE, SENTINEL_DETACHED, NQ, TSP, INOTIFYWAIT, POLL];
+const SILENT: &[Contender] = &[SENTINEL_SILENT, POLL_SILENT];
 
 pub fn measure(lab: &Lab) {
-    let contenders = lab.present(CONTENDERS, |contender| contender);
+    compare(
+        lab,
+        CONTENDERS,
+        "latency: the job's last act to the waiter's return, ms",
+        "a median of at most 2 ms",
+    );
+}
+
+/// The same where nothing but looking tells of the end. Needs root, and bindfs.
+pub fn silent(lab: &Lab) {
+    if !rustix::process::geteuid().is_root() || lab.program("bindfs").is_none() {
+        println!("Left out: silent (it needs root, and bindfs).\n");
+        return;
+    }
+    compare(
+        lab,
+        SILENT,
+        "silent: the last act on another host to the waiter's return over a mount that tells nothing, ms",
+        "a median of at most 2 s",
+    );
+}
+
+fn compare(lab: &Lab, contenders: &'static [Contender], title: &str, target: &str) {
+    let contenders = lab.present(contenders, |contender| contender);
     let mut times = vec![Vec::new(); contenders.len()];
     for round in 0..ROUNDS {
         for (contender, times) in contenders.iter().zip(&mut times) {
@@ -42,12 +68,7 @@ pub fn measure(lab: &Lab) {
             ]
         })
         .collect();
-    table::print(
-        "latency: the job's last act to the waiter's return, ms",
-        &["waiter", "n", "median", "min", "p90", "max"],
-        &rows,
-        "a median of at most 2 ms",
-    );
+    table::print(title, &["waiter", "n", "median", "min", "p90", "max"], &rows, target);
 }
 
 fn once(lab: &Lab, contender: &Contender, round: u32) -> f64 {

@@ -3,6 +3,7 @@
 //! `cargo bench --bench peers -- [SECTION]...`; see `benches/README.md`.
 
 mod contender;
+mod directory;
 mod hook;
 mod idle;
 mod keep;
@@ -31,11 +32,13 @@ type Section = (&'static str, fn(&Lab));
 const SECTIONS: &[Section] = &[
     ("spawn", spawn::measure),
     ("latency", latency::measure),
+    ("silent", latency::silent),
     ("throughput", throughput::measure),
     ("memory", memory::measure),
     ("idle", idle::measure),
     ("look", look::measure),
     ("watch", watch::measure),
+    ("directory", directory::measure),
     ("survivors", survivors::measure),
     ("restart", restart::restart),
     ("hung", restart::hung),

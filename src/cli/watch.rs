@@ -10,6 +10,7 @@ use crate::protocol::time::rfc3339;
 use crate::watch::config::{Config, Kill, Mode, POLL, START_WAIT, TAIL};
 use crate::watch::{self, News, Report};
 use clap::{ArgGroup, Parser};
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -150,12 +151,8 @@ impl Args {
             Self { stop: true, .. } => Mode::Stop,
             Self { any, .. } => Mode::Wait { any: *any },
         };
-        let mut names = Vec::new();
-        for name in self.names {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
+        let mut seen = HashSet::new();
+        let names = self.names.into_iter().filter(|name| seen.insert(name.clone())).collect();
         let start_wait =
             if matches!(mode, Mode::Wait { .. }) { START_WAIT } else { Duration::ZERO };
         Ok(Config {
@@ -173,7 +170,8 @@ impl Args {
                 Some(command) => Kill::Command(command),
                 None => Kill::Signals,
             },
-            log: true,
+            log: self.json || !self.list,
+            whole: self.json || !self.list,
             tail: if self.list { 0 } else { self.tail.unwrap_or(TAIL) },
             tail_running: self.tail.is_some(),
             events: self.events,

@@ -411,16 +411,27 @@ pub fn read_word(dir: &MonitorDir, files: &JobFiles) -> Result<Option<Word>, Dir
 /// # Errors
 /// If the file cannot be read or is refused.
 pub fn read_heartbeat(dir: &MonitorDir, files: &JobFiles) -> Result<Option<Heartbeat>, DirError> {
-    for _ in 0..3 {
+    Ok(read_heartbeat_with(dir, &files.heartbeat())?.and_then(|(record, _)| record))
+}
+
+/// [`read_heartbeat`], and what is known of the file then; `None` if there is no such file.
+///
+/// # Errors
+/// As there.
+pub fn read_heartbeat_with(
+    dir: &MonitorDir,
+    path: &Path,
+) -> Result<Option<(Option<Heartbeat>, Metadata)>, DirError> {
+    let mut tries = 3;
+    loop {
         // What was appended by somebody is no part of it.
-        let Some(bytes) = dir.read(&files.heartbeat(), heartbeat::SIZE as u64)? else {
+        let Some((bytes, meta)) = dir.read_with(path, heartbeat::SIZE as u64)? else {
             return Ok(None);
         };
-        match Heartbeat::unpack(&bytes) {
-            Some(record) => return Ok(Some(record)),
-            None if bytes.is_empty() => return Ok(None),
-            None => {}
+        let record = Heartbeat::unpack(&bytes);
+        tries -= 1;
+        if record.is_some() || bytes.is_empty() || tries == 0 {
+            return Ok(Some((record, meta)));
         }
     }
-    Ok(None)
 }

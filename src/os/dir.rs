@@ -236,10 +236,23 @@ impl MonitorDir {
     /// # Errors
     /// As [`open_file`](Self::open_file), or if reading fails.
     pub fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DirError> {
+        Ok(self.read_with(path, most)?.map(|(bytes, _)| bytes))
+    }
+
+    /// [`read`](Self::read), and what is known of the file then.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_with(
+        &self,
+        path: &Path,
+        most: u64,
+    ) -> Result<Option<(Vec<u8>, Metadata)>, DirError> {
         let Some(file) = self.open_file(path, OpenOptions::new().read(true))? else {
             return Ok(None);
         };
-        read_all(file, most).map(Some).map_err(|source| DirError::io("read", path, source))
+        let read = read_all(&file, most).and_then(|bytes| Ok((bytes, file.metadata()?)));
+        read.map(Some).map_err(|source| DirError::io("read", path, source))
     }
 
     /// Removes a sentinel; nothing there is fine.
@@ -261,7 +274,7 @@ impl MonitorDir {
 ///
 /// # Errors
 /// The system's.
-pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
+pub fn read_all(file: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut chunk = [0; 4096];
     let mut bytes = Vec::new();
     let mut file = file.take(most);

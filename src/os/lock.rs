@@ -1,7 +1,7 @@
 //! `flock` on files that may be replaced while one waits for them.
 
 use super::clock::pause;
-use super::dir::{DirError, MonitorDir, mtime_ns};
+use super::dir::{DirError, MonitorDir, mtime_ns, read_all};
 use crate::protocol::heartbeat::Inode;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::os::unix::fs::MetadataExt;
@@ -60,6 +60,31 @@ pub fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// What the file holds, whether somebody held the exclusive lock on it before it was read, and what
+/// is known of it after; `None` if there is no such file.
+///
+/// # Errors
+/// As [`probe`], or if reading fails.
+pub fn read(
+    dir: &MonitorDir,
+    path: &Path,
+    most: u64,
+) -> Result<Option<(bool, Vec<u8>, Metadata)>, DirError> {
+    let Some(file) = dir.open_file(path, OpenOptions::new().read(true))? else {
+        return Ok(None);
+    };
+    let locked = is_held(&file);
+    // The lock that was tested would refuse a start as long as it is ours.
+    let _ = file.unlock();
+    let read = read_all(&file, most).and_then(|bytes| Ok((locked, bytes, file.metadata()?)));
+    read.map(Some).map_err(|source| DirError::io("read", path, source))
+}
+
+/// Whether another open file holds the exclusive lock; takes a shared one if not.
+fn is_held(file: &File) -> bool {
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 /// A lock file as one look finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
@@ -77,10 +102,7 @@ pub struct Probe {
 /// If the file cannot be opened or is refused.
 pub fn probe(dir: &MonitorDir, path: &Path) -> Result<Option<Probe>, DirError> {
     let seen = dir.examine(path, OpenOptions::new().read(true))?;
-    Ok(seen.map(|(file, meta)| Probe {
-        locked: matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
-        mtime: mtime_ns(&meta),
-    }))
+    Ok(seen.map(|(file, meta)| Probe { locked: is_held(&file), mtime: mtime_ns(&meta) }))
 }
 
 /// Whether somebody holds the exclusive lock on `path`; no file, no lock.

@@ -69,6 +69,8 @@ pub struct Config {
     pub kill: Kill,
     /// Whether the log is looked at for a report: its lines are counted, which takes time.
     pub log: bool,
+    /// Whether a report is to have all that is known; in one line of a list is less.
+    pub whole: bool,
     /// Log lines in a report.
     pub tail: usize,
     /// Show them for a job that runs, too.
@@ -96,6 +98,7 @@ impl Config {
             grace: None,
             kill: Kill::Signals,
             log: true,
+            whole: true,
             tail: TAIL,
             tail_running: false,
             events: false,

@@ -5,8 +5,7 @@ use super::config::{self, Config};
 use crate::decide::pulse::Pulse;
 use crate::decide::verdict::{Facts, Limits, Wrapper};
 use crate::os::dir::{DirError, MonitorDir, mtime_ns, mtime_of};
-use crate::os::lock::{is_locked, probe};
-use crate::os::{claim, clock, history, process};
+use crate::os::{claim, clock, history, lock, process};
 use crate::protocol::files::JobFiles;
 use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::history::PastRun;
@@ -171,7 +170,7 @@ impl Subject {
         match self.wrapper {
             Some(_) if held && !thorough => false,
             Some(pid) if !thorough => !process::exists(pid),
-            _ => match probe(dir, &self.pid) {
+            _ => match lock::probe(dir, &self.pid) {
                 Ok(Some(pid)) => !pid.locked || Some(pid.mtime) != self.pid_mtime,
                 _ => true,
             },
@@ -183,6 +182,24 @@ impl Subject {
     pub fn stale_in(&self, stale: Duration) -> Duration {
         let silence = self.pulse.as_ref().map(|pulse| pulse.silence(clock::monotonic()));
         stale.saturating_sub(silence.unwrap_or_default())
+    }
+
+    /// The record of a run that is over, if the outcome, `.pid` and the record are enough to know
+    /// that it is the newest run's: it was written after the last start, and says what `.status` says.
+    /// `None`: [`observe`](Self::observe) has to tell.
+    ///
+    /// # Errors
+    /// If a file is refused or cannot be read.
+    pub fn record_alone(&self, dir: &MonitorDir) -> Result<Option<RunResult>, WatchError> {
+        let Some(word) = claim::read_word(dir, &self.files)? else { return Ok(None) };
+        // Before the record: a start in between leaves none, or a newer one.
+        let Some(begun) = mtime_of(&self.pid) else { return Ok(None) };
+        let Some((bytes, meta)) = dir.read_with(&self.files.result(), MAX_RESULT)? else {
+            return Ok(None);
+        };
+        let result = RunResult::unpack(&bytes).filter(|result| result.outcome.word() == word);
+        // At the same tick of the clock either may have come first.
+        Ok(result.filter(|_| mtime_ns(&meta) > begun))
     }
 
     /// One thorough look.
@@ -208,10 +225,6 @@ impl Subject {
             seen.heartbeat_meta = None;
         }
         let writer = seen.writer();
-        self.wrapper = match &writer {
-            Writer::Ours(record) => claim::live_wrapper(record).map(|stat| stat.pid),
-            Writer::Other(_) => None,
-        };
         let limits = self.limits(config, &writer)?;
         let run_id = self.run_id(&writer, &seen);
 
@@ -234,8 +247,18 @@ impl Subject {
             self.bound = run_id.clone().map(|run_id| (run_id, self.key(&writer)));
         }
         let silence = if starting { None } else { self.silence(dir, &writer, &seen) };
-        let wrapper =
-            if starting { Wrapper::Alive } else { self.wrapper(dir, &writer, &seen, silence)? };
+        // What is over needs nobody that lives.
+        if recorded.is_none() {
+            self.wrapper = match &writer {
+                Writer::Ours(record) => claim::live_wrapper(record).map(|stat| stat.pid),
+                Writer::Other(_) => None,
+            };
+        }
+        let wrapper = if starting || recorded.is_some() {
+            Wrapper::Alive
+        } else {
+            self.wrapper(dir, &writer, &seen, silence)
+        };
         let begun = seen.status.is_some()
             || seen.heartbeat_meta.is_some()
             || seen.pid_meta.as_ref().is_some_and(|meta| {
@@ -274,25 +297,23 @@ impl Subject {
         let status = claim::read_word(dir, files)?;
         // In the order a start writes them, backwards: a `.pid` read full was preceded by its
         // heartbeat.
-        let locked = is_locked(dir, &self.pid)?;
-        let pid_text = dir.read(&self.pid, 64)?.unwrap_or_default();
-        let meta = |path: &Path| std::fs::symlink_metadata(path).ok();
-        Ok(Seen {
-            status,
-            pid_meta: meta(&self.pid),
-            pid_text,
-            heartbeat: claim::read_heartbeat(dir, files)?,
-            heartbeat_meta: meta(&self.heartbeat),
-            locked,
-        })
+        let pid = lock::read(dir, &self.pid, 64)?;
+        let (locked, pid_text, pid_meta) = pid.map_or_else(
+            || (false, Vec::new(), None),
+            |(locked, text, meta)| (locked, text, Some(meta)),
+        );
+        let beaten = claim::read_heartbeat_with(dir, &self.heartbeat)?;
+        let (heartbeat, heartbeat_meta) =
+            beaten.map_or((None, None), |(record, meta)| (record, Some(meta)));
+        Ok(Seen { status, pid_meta, pid_text, heartbeat_meta, heartbeat, locked })
     }
 
     /// Whether another writer, which removes nothing (seed 002's template), has begun a new run over
     /// an old `.status`: its `.pid` is newer, and its process lives or is newer by far.
     fn status_is_of_an_older_run(&self, dir: &MonitorDir, seen: &Seen) -> bool {
+        let Writer::Other(Some(pid)) = seen.writer() else { return false };
         let status = mtime_of(&self.status);
         let (Some(pid_meta), Some(status)) = (&seen.pid_meta, status) else { return false };
-        let Writer::Other(Some(pid)) = seen.writer() else { return false };
         let lives = process::stat(pid)
             .is_some_and(|stat| stat.lives() && !self.is_newer(dir, &stat, pid_meta));
         let ahead = mtime_ns(pid_meta) - status;
@@ -412,10 +433,11 @@ impl Subject {
         seen: &Seen,
     ) -> Result<Recorded, DirError> {
         let path = self.files.result();
-        let bytes = dir.read(&path, MAX_RESULT)?.unwrap_or_default();
+        let (bytes, meta) = dir.read_with(&path, MAX_RESULT)?.unzip();
+        let bytes = bytes.unwrap_or_default();
         // A result from before this run is some older run's.
-        let newer = match (mtime_of(&path), &seen.pid_meta) {
-            (Some(result), Some(pid)) => result >= mtime_ns(pid),
+        let newer = match (meta, &seen.pid_meta) {
+            (Some(result), Some(pid)) => mtime_ns(&result) >= mtime_ns(pid),
             (Some(_), None) => true,
             (None, _) => false,
         };
@@ -446,12 +468,11 @@ impl Subject {
         writer: &Writer,
         seen: &Seen,
         silence: Option<Duration>,
-    ) -> Result<Wrapper, DirError> {
+    ) -> Wrapper {
         if seen.locked {
             (self.held, self.freed) = (true, None);
-            return Ok(Wrapper::Alive);
+            return Wrapper::Alive;
         }
-        let gone = |why: String| Ok(Wrapper::Gone(why));
         match writer {
             Writer::Ours(record) => {
                 let known =
@@ -462,28 +483,31 @@ impl Subject {
                         // change the directory ourselves. A death is believed at a second look.
                         let _ = self.touch_probe(dir);
                     }
-                    return gone(claim::lost_reason(record));
+                    return Wrapper::Gone(claim::lost_reason(record));
                 }
                 if claim::is_here(record) {
-                    return Ok(Wrapper::Alive); // a file system that does not forward locks
+                    return Wrapper::Alive; // a file system that does not forward locks
                 }
-                Ok(Wrapper::Elsewhere(claim::elsewhere(record)))
+                Wrapper::Elsewhere(claim::elsewhere(record))
             }
             Writer::Other(Some(pid)) => {
-                let Some(meta) = &seen.pid_meta else { return Ok(Wrapper::Alive) };
+                let Some(meta) = &seen.pid_meta else { return Wrapper::Alive };
                 match process::stat(*pid).filter(process::Stat::lives) {
-                    None => gone(format!("its process {pid} ended without writing .status")),
-                    Some(stat) if self.is_newer(dir, &stat, meta) => {
-                        gone(format!("its process is gone; pid {pid} now belongs to {}", stat.comm))
+                    None => {
+                        Wrapper::Gone(format!("its process {pid} ended without writing .status"))
                     }
-                    Some(_) => Ok(Wrapper::Alive),
+                    Some(stat) if self.is_newer(dir, &stat, meta) => Wrapper::Gone(format!(
+                        "its process is gone; pid {pid} now belongs to {}",
+                        stat.comm
+                    )),
+                    Some(_) => Wrapper::Alive,
                 }
             }
             // An emptied `.pid` that nobody holds: a start that was cut before its command ran.
             Writer::Other(None) if seen.pid_meta.is_some() && seen.pid_text.is_empty() => {
-                gone("its start was cut short before the command ran".to_owned())
+                Wrapper::Gone("its start was cut short before the command ran".to_owned())
             }
-            Writer::Other(None) => Ok(Wrapper::Alive),
+            Writer::Other(None) => Wrapper::Alive,
         }
     }
 

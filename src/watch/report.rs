@@ -138,6 +138,14 @@ impl Report {
         }
     }
 
+    /// Of a run that is over, by its record alone.
+    #[must_use]
+    pub fn of_record(subject: &Subject, result: &RunResult) -> Self {
+        let mut report = Self::bare(subject, Verdict::from(result.outcome));
+        report.tell_result(result);
+        report
+    }
+
     /// What the last look comes to.
     #[must_use]
     pub fn of(
@@ -189,7 +197,9 @@ impl Report {
                 None => note,
             });
         }
-        report.tell_circuit(dir, subject, seen);
+        if config.whole {
+            report.tell_circuit(dir, subject, seen);
+        }
         let tail =
             if verdict == Verdict::Running && !config.tail_running { 0 } else { config.tail };
         if config.log {

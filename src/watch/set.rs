@@ -11,6 +11,7 @@ use crate::os::dir::DirError;
 use crate::protocol::name::JobName;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::resource::{Resource, getrlimit};
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,9 @@ const STARVED: Duration = Duration::from_millis(500);
 pub struct Watch {
     lookout: Lookout,
     /// By their numbers, which only grow.
-    jobs: Vec<Entry>,
+    jobs: BTreeMap<u64, Entry>,
+    /// The numbers, by name.
+    ids: HashMap<JobName, u64>,
     next_id: u64,
     /// So many wrappers are held by a descriptor; the others are watched by their files.
     most_handles: usize,
@@ -70,14 +73,15 @@ impl Watch {
         let lookout = Lookout::open(config, ringer)?;
         let mut watch = Self {
             lookout,
-            jobs: Vec::new(),
+            jobs: BTreeMap::new(),
+            ids: HashMap::new(),
             next_id: 0,
             most_handles: most_handles(),
             bell,
             looked: Instant::now(),
         };
         for name in &names {
-            watch.begin(name);
+            watch.add(name);
         }
         Ok(watch)
     }
@@ -85,15 +89,15 @@ impl Watch {
     /// Begins to watch the run that this job has now. A job that is watched already stays as it is;
     /// one whose verdict was given is watched anew.
     pub fn add(&mut self, name: &JobName) {
-        if self.jobs.iter().all(|job| job.subject.name != *name) {
+        if !self.ids.contains_key(name) {
             self.begin(name);
         }
     }
 
     /// Watches this job no longer. If it is just being ended, it comes to its end all the same.
     pub fn remove(&mut self, name: &JobName) {
-        if let Some(at) = self.jobs.iter().position(|job| job.subject.name == *name) {
-            self.lookout.forget(&self.jobs.remove(at));
+        if let Some(job) = self.ids.remove(name).and_then(|id| self.jobs.remove(&id)) {
+            self.lookout.forget(&job);
         }
     }
 
@@ -106,20 +110,21 @@ impl Watch {
     /// Looks at what is due, and tells what there is to tell. The jobs that got their verdict, in
     /// the order they were added; with `any`, no more than the first.
     pub fn round(&mut self, tell: &mut Tell<'_>) -> Vec<Done> {
-        let Self { lookout, jobs, .. } = self;
+        let Self { lookout, jobs, ids, .. } = self;
         let now = Instant::now();
         lookout.now = now;
-        let held = jobs.iter().filter(|job| job.pollable().is_some()).count();
+        let held = jobs.values().filter(|job| job.pollable().is_some()).count();
         lookout.handles = self.most_handles.saturating_sub(held);
         let any = lookout.config.mode == Mode::Wait { any: true };
         let mut done = Vec::new();
-        jobs.retain_mut(|job| {
+        jobs.retain(|_, job| {
             let due = job.next_look().is_some_and(|at| at <= now);
             if !due || (any && !done.is_empty()) {
                 return true;
             }
             let Some(exit) = lookout.look(job, tell) else { return true };
             lookout.forget(job);
+            ids.remove(&job.subject.name);
             done.push(Done { name: job.subject.name.clone(), exit });
             false
         });
@@ -134,13 +139,14 @@ impl Watch {
             lookout.forget(&job);
             Done { name: job.subject.name, exit }
         };
-        jobs.drain(..).map(last).collect()
+        self.ids.clear();
+        std::mem::take(jobs).into_values().map(last).collect()
     }
 
     /// Tells that the wait goes on.
     pub fn tell_waiting(&mut self, tell: &mut Tell<'_>) {
         let jobs = self.jobs.len();
-        let first = self.jobs.first_mut().and_then(|job| self.lookout.glance(job));
+        let first = self.jobs.values_mut().next().and_then(|job| self.lookout.glance(job));
         if let Some(report) = first {
             tell(News::Waiting(jobs, &report));
         }
@@ -167,7 +173,7 @@ impl Watch {
         if let Some(rest) = rest
             && gap > rest + TICK.min(rest) + STARVED
         {
-            for job in &mut self.jobs {
+            for job in self.jobs.values_mut() {
                 job.subject.credit(gap.saturating_sub(rest));
             }
         }
@@ -179,20 +185,21 @@ impl Watch {
         if self.jobs.is_empty() {
             self.looked = Instant::now(); // before, there was nothing to look at
         }
-        self.jobs.push(Entry::new(self.next_id, self.lookout.path(), name));
+        self.jobs.insert(self.next_id, Entry::new(self.next_id, self.lookout.path(), name));
+        self.ids.insert(name.clone(), self.next_id);
         self.next_id += 1;
     }
 
     fn with(&mut self, id: u64, act: impl FnOnce(&mut Entry)) {
-        if let Ok(at) = self.jobs.binary_search_by_key(&id, |job| job.id) {
-            act(&mut self.jobs[at]);
+        if let Some(job) = self.jobs.get_mut(&id) {
+            act(job);
         }
     }
 
     /// How long there is nothing to do; `None`: for ever.
     fn rest(&self, deadline: Option<Instant>) -> Option<Duration> {
         let now = Instant::now();
-        let looks = self.jobs.iter().filter_map(Entry::next_look);
+        let looks = self.jobs.values().filter_map(Entry::next_look);
         let tick = (!self.jobs.is_empty()).then(|| now + TICK);
         let due = looks.chain(deadline).chain(tick).min()?;
         Some(due.saturating_duration_since(now))
@@ -203,7 +210,7 @@ impl Watch {
         let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut polled = vec![watch(self.bell.as_fd())];
         polled.extend(others.iter().copied().map(watch));
-        polled.extend(self.jobs.iter().filter_map(Entry::pollable).map(watch));
+        polled.extend(self.jobs.values().filter_map(Entry::pollable).map(watch));
         // Rounded up: waking a moment early would be a round for nothing.
         let timeout = rest.map_or(Ok(PollTimeout::NONE), |rest| {
             PollTimeout::try_from(rest + Duration::from_micros(999))
@@ -211,7 +218,7 @@ impl Watch {
         let _ = nix::poll::poll(&mut polled, timeout.unwrap_or(PollTimeout::MAX));
         let mut readable: Vec<bool> = polled[1..].iter().map(|fd| fd.any() == Some(true)).collect();
         let ended = readable.split_off(others.len());
-        let held = self.jobs.iter_mut().filter(|job| job.pollable().is_some());
+        let held = self.jobs.values_mut().filter(|job| job.pollable().is_some());
         for (job, _) in held.zip(ended).filter(|(_, ended)| *ended) {
             job.is_left();
         }
@@ -268,12 +275,12 @@ mod tests {
             for name in &names {
                 end_job(dir.path(), name.as_str());
             }
-            watch.jobs.iter_mut().for_each(Entry::is_heard);
+            watch.jobs.values_mut().for_each(Entry::is_heard);
             let done = watch.round(&mut |_| {});
             assert!(done.iter().map(|done| &done.name).eq(&names[1..]), "{done:?}");
             assert!(done.iter().all(|done| done.exit == 1), "{done:?}");
-            assert_eq!((watch.jobs.len(), watch.lookout.followed()), (0, 0), "turn {turn}");
+            let kept = (watch.jobs.len(), watch.ids.len(), watch.lookout.followed());
+            assert_eq!(kept, (0, 0, 0), "turn {turn}");
         }
-        assert!(watch.jobs.capacity() <= 16, "{}", watch.jobs.capacity());
     }
 }

@@ -15,6 +15,7 @@ use crate::protocol::files::JobFiles;
 use crate::protocol::history::Line;
 use crate::protocol::name::JobName;
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::time::Instant;
 
 /// Watches until every job (or, with `any`, one of them) has its verdict. The exit codes, in the
@@ -65,20 +66,55 @@ pub fn list(config: &Config, tell: &mut Tell<'_>) -> Result<(), WatchError> {
         .collect();
     names.sort();
     names.dedup();
-    for name in names {
-        let mut subject = Subject::new(dir.path(), &name);
-        match subject.observe(&dir, config) {
-            Ok(seen) => {
-                let judgement = judge(&seen.facts, &seen.limits);
-                let report = Report::of(&dir, &subject, &seen, &judgement, Note::default(), config);
-                if report.verdict != Verdict::Missing {
-                    tell(News::Verdict(&report));
-                }
-            }
+    for found in shared(&names, |name| peek(&dir, name, config)) {
+        match found {
+            Ok(report) if report.verdict == Verdict::Missing => {}
+            Ok(report) => tell(News::Verdict(&report)),
             Err(error) => tell(News::Failed(&error)),
         }
     }
     Ok(())
+}
+
+/// What one look finds. Of a run that is over, its record alone is read, if that is enough.
+fn peek(dir: &MonitorDir, name: &JobName, config: &Config) -> Result<Report, WatchError> {
+    let mut subject = Subject::new(dir.path(), name);
+    if !config.whole
+        && let Some(result) = subject.record_alone(dir)?
+    {
+        return Ok(Report::of_record(&subject, &result));
+    }
+    let seen = subject.observe(dir, config)?;
+    let judgement = judge(&seen.facts, &seen.limits);
+    Ok(Report::of(dir, &subject, &seen, &judgement, Note::default(), config))
+}
+
+/// Does it for each, by as many threads as there are processors if they are many, and gives what
+/// came of it in their order. A part for which no thread can be had is done here.
+fn shared<T: Sync, R: Send>(all: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// Fewer are done sooner than a thread is made.
+    const WORTH_A_THREAD: usize = 250;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let part = all.len().div_ceil(processors).max(WORTH_A_THREAD);
+    let act = &act;
+    std::thread::scope(|scope| {
+        let mut parts = all.chunks(part);
+        let own = parts.next();
+        let others: Vec<_> = parts
+            .map(|part| {
+                let does = move || part.iter().map(act).collect::<Vec<R>>();
+                (part, std::thread::Builder::new().spawn_scoped(scope, does).ok())
+            })
+            .collect();
+        let mut done: Vec<R> = own.into_iter().flatten().map(act).collect();
+        for (part, thread) in others {
+            match thread.and_then(|thread| thread.join().ok()) {
+                Some(results) => done.extend(results),
+                None => done.extend(part.iter().map(act)),
+            }
+        }
+        done
+    })
 }
 
 /// A circuit's key, and how many failures in a row were forgotten.

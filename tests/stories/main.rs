@@ -19,6 +19,7 @@ mod claims;
 mod clocks;
 mod completions;
 mod containers;
+mod crowd;
 mod detach;
 mod disks;
 mod doctor;
