@@ -24,7 +24,7 @@ const LOOKS: &[(&str, &str)] = &[
     ("sentinel-watch --max-wait 0", "sentinel-watch --dir . --max-wait 0 $NAMES"),
     ("ls -l", "ls -l"),
     (
-        "a loop of the shell",
+        "a loop of the shell, the words alone",
         "for file in *.status; do read -r word <\"$file\"; echo \"$word\"; done",
     ),
 ];
@@ -47,18 +47,18 @@ pub fn measure(lab: &Lab) {
     let done = here(lab, &dir, &line).status().expect("sh runs");
     assert!(done.success(), "{done}");
     start_sleeps(lab, &SENTINEL_DETACHED, RUNNING);
+    let finished = (1..=FINISHED).map(|number| format!("done{number} "));
+    let running = (0..RUNNING).map(|number| format!("sleep{number} "));
+    // Too much for a variable of the environment.
+    let names: String = running.chain(finished).collect();
+    std::fs::write(dir.join(".names"), names).expect("it can be written");
     looks(lab, &dir);
     watchers(lab, &dir);
 }
 
 /// A line of the shell in the directory.
 fn here(lab: &Lab, dir: &Path, line: &str) -> Command {
-    let finished = (1..=FINISHED).map(|number| format!("done{number} "));
-    let running = (0..RUNNING).map(|number| format!("sleep{number} "));
-    let mut command = lab.shell(line);
-    // Too much for one variable of the environment: the shell says it itself.
-    let names: String = running.chain(finished).collect();
-    std::fs::write(dir.join(".names"), names).expect("it can be written");
+    let mut command = lab.shell(&line.replace("$NAMES", "$(cat .names)"));
     command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -67,9 +67,9 @@ fn looks(lab: &Lab, dir: &Path) {
     let mut times = vec![Vec::new(); LOOKS.len()];
     for _ in 0..ROUNDS {
         for ((_, line), times) in LOOKS.iter().zip(&mut times) {
-            let line = line.replace("$NAMES", "$(cat .names)");
+            let mut look = here(lab, dir, line);
             let begun = Instant::now();
-            here(lab, dir, &line).status().expect("sh runs");
+            look.status().expect("sh runs");
             times.push(begun.elapsed().as_secs_f64() * 1e3);
         }
     }
@@ -98,8 +98,7 @@ fn looks(lab: &Lab, dir: &Path) {
 fn watchers(lab: &Lab, dir: &Path) {
     let mut rows = Vec::new();
     for (name, line) in WATCHERS {
-        let line = line.replace("$NAMES", "$(cat .names)");
-        let mut watcher = here(lab, dir, &line).spawn().expect("sh runs");
+        let mut watcher = here(lab, dir, line).spawn().expect("sh runs");
         let pid = watcher.id();
         pause(SETTLE);
         let (begun, before) = (Instant::now(), cpu(pid));

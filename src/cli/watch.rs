@@ -11,7 +11,7 @@ use crate::watch::config::{Config, Kill, Mode, POLL, START_WAIT, TAIL};
 use crate::watch::{self, News, Report};
 use clap::{ArgGroup, Parser};
 use std::collections::HashSet;
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -215,17 +215,29 @@ pub fn main() -> ExitCode {
 }
 
 fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
-    say(format!("sentinel-watch: {why}"));
+    complain(why);
     ExitCode::from(2)
 }
 
+fn complain(why: &dyn std::fmt::Display) {
+    say(format!("sentinel-watch: {why}"));
+}
+
 fn list(config: &Config, json: bool) -> ExitCode {
-    let mut show = Show { json, form: Form::Lines, live: false, painted: false };
     let mut failed = false;
-    let listed = watch::list(config, &mut |news| {
-        failed |= matches!(news, News::Failed(_));
-        show.news(news);
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let listed = watch::list(config, &mut |news| match news {
+        News::Verdict(report) => {
+            let line = if json { self::json(report) } else { report.headline() };
+            let _ = writeln!(out, "{line}");
+        }
+        News::Failed(error) => {
+            failed = true;
+            complain(error);
+        }
+        News::Event { .. } | News::Waiting(..) => {} // nobody waits
     });
+    let _ = out.flush();
     match listed {
         Ok(()) => ExitCode::from(if failed { 2 } else { 0 }),
         Err(error) => refuse(&error),
@@ -253,8 +265,6 @@ fn reset(config: &Config) -> ExitCode {
 enum Form {
     /// All of it.
     Full,
-    /// Its first line.
-    Lines,
     /// Its first line, as the last event of a job.
     Events,
 }
@@ -279,10 +289,9 @@ impl Show {
             }
             News::Verdict(report) => match self.form {
                 Form::Full => print(&report.text()),
-                Form::Lines => print(&report.headline()),
                 Form::Events => event(&report.name, report.verdict.as_str(), &report.detail()),
             },
-            News::Failed(error) => say(format!("sentinel-watch: {error}")),
+            News::Failed(error) => complain(error),
             News::Event { name, state, detail } if self.json => print(&json(&serde_json::json!({
                 "time": rfc3339(SystemTime::now()),
                 "name": name.as_str(),

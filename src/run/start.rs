@@ -5,17 +5,18 @@ use super::config::Config;
 use super::record::Past;
 use crate::decide::circuit::{Gate, failures, gate};
 use crate::os::claim::{self, Claim, HeartbeatFile, NewHeartbeatFile, Room};
-use crate::os::dir::{DirError, MonitorDir};
+use crate::os::dir::{DirError, MonitorDir, mtime_ns};
 use crate::os::lock::{Locked, is_locked, lock};
 use crate::os::say::say;
 use crate::os::settle::settle;
 use crate::os::{clock, history};
 use crate::protocol::circuit::CircuitPolicy;
 use crate::protocol::files::JobFiles;
+use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::history::{History, Line, PastRun};
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
-use crate::protocol::time::{human, rfc3339};
+use crate::protocol::time::{human, rfc3339, seconds};
 use std::fmt::Write;
 use std::fs::File;
 use std::io;
@@ -25,6 +26,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How long a start tries for the claim, which a reader may hold for a moment.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a last run of another host is given to beat, at least and at most: a mount may show what
+/// it saw some seconds ago.
+const LEAST_BEATS: Duration = Duration::from_secs(3);
+const MOST_BEATS: Duration = Duration::from_mins(1);
 
 /// Why no run took place, or why its outcome could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -245,9 +250,14 @@ impl Prepared {
 
     fn already_running(&self) -> RunError {
         let record = claim::read_heartbeat(&self.dir, &self.files).ok().flatten();
-        let by = record
-            .filter(|record| claim::live_wrapper(record).is_some())
-            .map(|record| format!(" (pid {}, since {})", record.pid, rfc3339(record.started_at)));
+        let by = record.and_then(|record| {
+            let who = if claim::is_here(&record) {
+                format!("pid {}", claim::live_wrapper(&record)?.pid)
+            } else {
+                claim::elsewhere(&record)
+            };
+            Some(format!(" ({who}, since {})", rfc3339(record.started_at)))
+        });
         RunError::AlreadyRunning {
             name: self.files.name().to_string(),
             by: by.unwrap_or_default(),
@@ -286,6 +296,38 @@ impl Prepared {
         Ok(())
     }
 
+    /// Whether the last run is seen to live on another host, or in another PID namespace. Its lock is
+    /// ours now; but a shared file system may forward none, so it is given the time of two beats to
+    /// show itself, unless it is known to be gone.
+    fn beats_elsewhere(&self, record: &Heartbeat) -> Result<bool, RunError> {
+        let pid = std::fs::symlink_metadata(self.files.pid()).ok();
+        if claim::is_gone(record, pid.as_ref()) || claim::was_rebooted(record) {
+            return Ok(false);
+        }
+        let two_beats = seconds(record.interval_s).unwrap_or_default().saturating_mul(2);
+        let patience = two_beats.clamp(LEAST_BEATS, MOST_BEATS);
+        say(format!(
+            "sentinel-run: the last run of {} was {} and has no outcome: waiting {} for a beat of it",
+            record.name,
+            claim::elsewhere(record),
+            human(patience)
+        ));
+        // Opened each time: NFS asks the server then.
+        let look = || {
+            let found = claim::read_heartbeat_with(&self.dir, &self.files.heartbeat())?;
+            let beat = |record: Heartbeat| (record.run_id, record.beat.monotonic_ns);
+            Ok::<_, DirError>(found.map(|(record, meta)| (record.map(beat), mtime_ns(&meta))))
+        };
+        let (before, deadline) = (look()?, Instant::now() + patience);
+        while Instant::now() < deadline && claim::read_word(&self.dir, &self.files)?.is_none() {
+            if look()? != before {
+                return Ok(true);
+            }
+            clock::pause(Duration::from_millis(50));
+        }
+        Ok(false)
+    }
+
     /// A last run that has no outcome: still running where locks do not reach, or lost. A lost one
     /// is ended and counted, so that no two runs work side by side and no failure is forgotten.
     fn settle_predecessor(&self, config: &Config, claim: &Claim) -> Result<(), RunError> {
@@ -299,6 +341,12 @@ impl Prepared {
         let known = self.history(config)?.run(&record.run_id).is_some();
         if known || record.name != self.files.name().as_str() {
             return Ok(());
+        }
+        if self.beats_elsewhere(&record)? {
+            return Err(self.already_running());
+        }
+        if claim::read_word(&self.dir, &self.files)?.is_some() {
+            return Ok(()); // it has ended meanwhile
         }
         let reason = claim::lost_reason(&record);
         let told = (Outcome::Lost, reason.as_str());

@@ -64,7 +64,7 @@ pub fn list(config: &Config, tell: &mut Tell<'_>) -> Result<(), WatchError> {
         .flatten()
         .filter_map(|entry| JobFiles::job_of(entry.file_name().to_str()?))
         .collect();
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     for found in shared(&names, |name| peek(&dir, name, config)) {
         match found {

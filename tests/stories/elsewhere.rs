@@ -103,6 +103,11 @@ fn behind_a_mount_that_shows_no_lock_only_silence_tells_the_death_of_another_hos
         let host = up(&scene, rebooted, options, &["sleep", "983"]);
         until("the mount has forgotten the run before", || !seen.join("job.status").exists());
         watch("--max-wait 1s --start-wait 5s job").finish().exits(5);
+        // So it is not started a second time, here or there.
+        let again = || scene.program(RUN).arg("--dir").arg(&seen).args(["job", "--", "true"]);
+        let whose = if rebooted { "on host node7" } else { "in another PID namespace" };
+        again().finish().exits(75).says(whose);
+        assert!(scene.status("job").is_none(), "it goes on");
         // Nobody here is signalled for it; the user's command knows which it is.
         drop(host);
         until("the job is gone", || scene.members_running("sleep 983").is_empty());
@@ -112,6 +117,15 @@ fn behind_a_mount_that_shows_no_lock_only_silence_tells_the_death_of_another_hos
         assert_eq!(fs::read_to_string(scene.path("asked")).unwrap().split(' ').count(), 3);
         assert!(fs::read_to_string(scene.path("asked")).unwrap().starts_with("node7 job "));
         assert_eq!(scene.outcome("job"), "hung");
+        // One that died alone is given the time of two beats, and is lost then.
+        let host = up(&scene, rebooted, options, &["sleep", "983"]);
+        until("the mount has forgotten the run before", || !seen.join("job.status").exists());
+        drop(host);
+        until("the job is gone", || scene.members_running("sleep 983").is_empty());
+        again().finish().exits(0).says("waiting 3s for a beat");
+        let outcomes: Vec<_> =
+            scene.history("job").iter().map(|run| run["outcome"].clone()).collect();
+        assert!(outcomes.ends_with(&[json!("lost"), json!("success")]), "{outcomes:?}");
     }
     mount.unmount();
     until("the file system's server has ended", || scene.members().is_empty());
