@@ -62,9 +62,10 @@ fn sum(tree: &[Stat]) -> Usage {
     }
 }
 
-/// The commands of its probes: children of the wrapper, and none of the job's.
+/// The commands of its probes, and of `--on-stop`: children of the wrapper, and none of the job's.
 fn probes(wrapper: &Stat, record: &Heartbeat) -> Vec<i32> {
-    let marks = [Kind::Progress, Kind::Health].map(|kind| format!("SENTINEL_PROBE={kind}"));
+    let kinds = [Kind::Progress.to_string(), Kind::Health.to_string(), "stop".to_owned()];
+    let marks = kinds.map(|kind| format!("SENTINEL_PROBE={kind}"));
     let is_probe = |pid: &i32| marks.iter().any(|mark| process::has_in_environment(*pid, mark));
     let others =
         process::children(wrapper).into_iter().filter(|pid| Some(*pid) != record.child_pid);

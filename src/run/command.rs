@@ -75,7 +75,9 @@ impl Command {
     #[must_use]
     pub fn died_of(&self) -> Option<i32> {
         match self {
-            Self::Ended(status) => status.signal().or(status.code().map(|code| code - 128)),
+            Self::Ended(status) => status
+                .signal()
+                .or(status.code().map(|code| code - 128).filter(|signal| *signal > 0)),
             _ => None,
         }
     }

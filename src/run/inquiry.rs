@@ -22,8 +22,9 @@ const MOST: usize = 200;
 const MARK: &str = "SENTINEL_PROBE=stop";
 
 /// The command of `--on-stop`, and what it said.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inquiry {
+    umask: Mode,
     asked: Option<(Helper, Instant)>,
     /// What it had left behind, killed and not yet reaped.
     left: HashSet<i32>,
@@ -31,23 +32,19 @@ pub struct Inquiry {
 }
 
 impl Inquiry {
-    /// Asks, of a run that is being ended with this grace.
+    /// One that was not asked yet, and has this umask then.
     #[must_use]
-    pub fn begin(
-        command: &str,
-        record: &Heartbeat,
-        umask: Mode,
-        grace: Duration,
-        now: Instant,
-    ) -> Self {
+    pub fn new(umask: Mode) -> Self {
+        Self { umask, asked: None, left: HashSet::new(), said: None }
+    }
+
+    /// Asks, of a run that is being ended with this grace.
+    pub fn begin(&mut self, command: &str, record: &Heartbeat, grace: Duration, now: Instant) {
         let mut environment = record::surroundings(record);
         environment.push(MARK.into());
-        let helper = Helper::start_heard(command, environment, umask)
+        let helper = Helper::start_heard(command, environment, self.umask)
             .inspect_err(|error| say(format!("sentinel-run: cannot run --on-stop: {error}")));
-        Self {
-            asked: helper.ok().map(|helper| (helper, now + grace.min(LIMIT))),
-            ..Self::default()
-        }
+        self.asked = helper.ok().map(|helper| (helper, now + grace.min(LIMIT)));
     }
 
     /// Whether its answer is still awaited.

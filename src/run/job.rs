@@ -158,8 +158,9 @@ struct Job<'a> {
     limits: Option<TreeLimits>,
     ending: Option<Ending>,
     inquiry: Inquiry,
-    caller_umask: Mode,
     began: Instant,
+    /// When the command ended, if it was waited for a signal to us after that.
+    ended: Option<(Instant, SystemTime)>,
     last_beat: Instant,
     /// mtime of the heartbeat as we left it, to tell a touch by somebody else.
     touched: Option<i128>,
@@ -268,9 +269,9 @@ impl<'a> Job<'a> {
             used: Used::default(),
             limits: TreeLimits::new(config.max_memory, config.max_cpu),
             ending: None,
-            inquiry: Inquiry::default(),
-            caller_umask,
+            inquiry: Inquiry::new(caller_umask),
             began: now,
+            ended: None,
             last_beat: now,
             touched: None,
             next_look: now + config.interval,
@@ -330,7 +331,7 @@ impl<'a> Job<'a> {
     /// The loop. What comes first in a round wins:
     ///
     /// 1. reap, so that a command that ended by itself keeps its own outcome whatever else came in
-    ///    at the same time;
+    ///    at the same time, but for [a signal to all](Self::hear_of_a_common_end);
     /// 2. hear signals and messages;
     /// 3. enforce deadlines and limits, on a clock read after the wait;
     /// 4. look for evidence and beat.
@@ -437,19 +438,33 @@ impl<'a> Job<'a> {
 
     /// Who ends a whole group, or all of a cgroup, signals the command and us alike, in whatever
     /// order. A command that died of such a signal may only have been the first to get it, and where
-    /// an engine is expected to end the run (`--on-stop`), one that catches it and exits, too: it was
-    /// stopped, if we are told to end as well.
+    /// an engine is expected to end the run (`--on-stop`), one that catches it and fails, too: it was
+    /// stopped, if we are told to end as well. One that ended well has finished first.
+    ///
+    /// The wait is no part of the run.
     fn hear_of_a_common_end(&mut self) {
         let ends = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
         let died_of_one = self.command.died_of().is_some_and(|signal| ends.contains(&signal));
-        if !self.command.has_ended() || !(died_of_one || self.config.on_stop.is_some()) {
+        let failed = self.command.has_ended() && self.command.outcome() != Outcome::Success;
+        if self.ending.is_some() || !failed || !(died_of_one || self.config.on_stop.is_some()) {
             return;
         }
-        let until = Instant::now() + TOGETHER;
-        while self.ending.is_none() {
+        let ended = (Instant::now(), SystemTime::now());
+        self.ended = Some(ended);
+        let until = ended.0 + TOGETHER;
+        loop {
             let now = Instant::now();
             for caught in self.signals.drain() {
-                self.obey(caught, now);
+                // What a watcher has decided it tells us alone; it came too late.
+                let claim = self.claim.as_ref();
+                let announced = claim.and_then(|claim| claim.announced(&self.record.run_id));
+                if caught.value.is_none_or(|value| value == 0) && announced.is_none() {
+                    self.obey(caught, now);
+                }
+            }
+            if self.ending.is_some() {
+                self.ended = None;
+                return;
             }
             let rest = until.saturating_duration_since(now);
             if rest.is_zero() {
@@ -591,7 +606,7 @@ impl<'a> Job<'a> {
         self.ending = Some(Ending::begin(cause, on_hang, grace, &known, &self.scene(), now));
         // After the TERM, which it must not delay.
         if let Some(command) = self.config.on_stop.as_deref().filter(|_| stopped) {
-            self.inquiry = Inquiry::begin(command, &self.record, self.caller_umask, grace, now);
+            self.inquiry.begin(command, &self.record, grace, now);
         }
     }
 
@@ -758,6 +773,7 @@ impl<'a> Job<'a> {
             reason = format!("{reason}; output not recorded: {why}");
             None
         });
+        let (ended, ended_at) = self.ended.unwrap_or_else(|| (Instant::now(), SystemTime::now()));
         RunResult {
             schema: SCHEMA,
             name: self.config.name.to_string(),
@@ -769,8 +785,8 @@ impl<'a> Job<'a> {
             reason,
             ended_by,
             started_at: self.record.started_at,
-            ended_at: SystemTime::now(),
-            duration_s: rounded(self.began.elapsed()),
+            ended_at,
+            duration_s: rounded(ended.saturating_duration_since(self.began)),
             max_rss_bytes: Some(self.used.max_rss),
             cpu_s: Some(self.used.cpu.as_secs_f64()),
             log_bytes: self.log.bytes(),

@@ -90,7 +90,7 @@ fn a_command_that_died_of_the_same_signal_was_stopped() {
     let scene = Scene::new();
     let deaths = ["", "exec sleep 946", "sleep 946; exit $?"];
     // Where an engine is expected to end it, a command may also make of its TERM what it likes.
-    let exits = ["echo why", "trap 'exit 1' TERM; sleep 946", "trap 'exit 0' TERM; sleep 946"];
+    let exits = ["echo why", "trap 'exit 1' TERM; sleep 946", "exec sleep 946"];
     for [on_stop, scripts @ ..] in [deaths, exits] {
         for script in scripts {
             let options = if on_stop.is_empty() { "" } else { "--on-stop 'echo why'" };
@@ -99,6 +99,8 @@ fn a_command_that_died_of_the_same_signal_was_stopped() {
             until("it sleeps", || !scene.members_running("sleep 946").is_empty());
             let mut tree = scene.members();
             tree.retain(|process| process.pid != wrapper.pid());
+            // Stopped, it finds both at once, however long the others take.
+            wrapper.signal(Signal::STOP);
             for process in &tree {
                 process.signal(Signal::TERM);
             }
@@ -106,6 +108,7 @@ fn a_command_that_died_of_the_same_signal_was_stopped() {
                 process.is_gone();
             }
             wrapper.signal(Signal::TERM);
+            wrapper.signal(Signal::CONT);
             wrapper.wait();
             assert_eq!(scene.outcome("job"), "stopped", "{script}: {}", reason(&scene));
             assert_eq!(reason(&scene).ends_with("; why"), !on_stop.is_empty(), "{script}");
@@ -117,4 +120,37 @@ fn a_command_that_died_of_the_same_signal_was_stopped() {
     wrapper.wait().exits(143);
     assert_eq!(scene.result("job")["outcome"], json!("failed"));
     assert_eq!(reason(&scene), "killed by SIGTERM");
+}
+
+#[test]
+fn what_a_watcher_decides_after_the_end_comes_too_late() {
+    for options in ["", "--on-stop 'echo why'"] {
+        let scene = Scene::new();
+        let line = format!("{options} job -- sleep 948");
+        let wrapper = scene.up("job", &line);
+        wrapper.signal(Signal::STOP);
+        let command = scene.members_running("sleep 948")[0];
+        command.signal(Signal::TERM);
+        command.is_gone();
+        // It tells the wrapper, and has it go on.
+        let watcher = scene.watch("--timeout 1ms job").start();
+        wrapper.wait().exits(143);
+        watcher.wait().exits(1);
+        assert_eq!(scene.outcome("job"), "failed", "{}", reason(&scene));
+        assert_eq!(reason(&scene), "killed by SIGTERM");
+    }
+}
+
+#[test]
+fn what_ended_well_before_it_is_told_to_end_is_a_success() {
+    let scene = Scene::new();
+    let script = "until [ -e go ]; do sleep 0.02; done";
+    let wrapper = up(&scene, "", "echo why", script);
+    wrapper.signal(Signal::STOP);
+    std::fs::write(scene.path("go"), "").unwrap();
+    until("it is over", || scene.members().iter().all(|process| process.pid == wrapper.pid()));
+    wrapper.signal(Signal::TERM);
+    wrapper.signal(Signal::CONT);
+    wrapper.wait().exits(0);
+    assert_eq!(scene.outcome("job"), "success");
 }
