@@ -151,9 +151,17 @@ impl MonitorDir {
     /// # Errors
     /// If it is a link, no regular file, another user's, or can be written by everyone.
     pub fn check(&self, path: &Path) -> Result<(), DirError> {
+        self.look(path).map(|_| ())
+    }
+
+    /// What is known of a sentinel without opening it; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn look(&self, path: &Path) -> Result<Option<Metadata>, DirError> {
         match std::fs::symlink_metadata(path) {
-            Ok(meta) => self.accept(path, &meta),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Ok(meta) => self.accept(path, &meta).map(|()| Some(meta)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(DirError::io("examine", path, error)),
         }
     }

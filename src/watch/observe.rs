@@ -192,14 +192,15 @@ impl Subject {
     /// If a file is refused or cannot be read.
     pub fn record_alone(&self, dir: &MonitorDir) -> Result<Option<RunResult>, WatchError> {
         let Some(word) = claim::read_word(dir, &self.files)? else { return Ok(None) };
+        dir.check(&self.heartbeat)?;
         // Before the record: a start in between leaves none, or a newer one.
-        let Some(begun) = mtime_of(&self.pid) else { return Ok(None) };
+        let Some(pid) = dir.look(&self.pid)? else { return Ok(None) };
         let Some((bytes, meta)) = dir.read_with(&self.files.result(), MAX_RESULT)? else {
             return Ok(None);
         };
         let result = RunResult::unpack(&bytes).filter(|result| result.outcome.word() == word);
         // At the same tick of the clock either may have come first.
-        Ok(result.filter(|_| mtime_ns(&meta) > begun))
+        Ok(result.filter(|_| mtime_ns(&meta) > mtime_ns(&pid)))
     }
 
     /// One thorough look.

@@ -138,11 +138,12 @@ impl Report {
         }
     }
 
-    /// Of a run that is over, by its record alone.
+    /// Of a run that is over, by its record alone, and without its output: for one line.
     #[must_use]
-    pub fn of_record(subject: &Subject, result: &RunResult) -> Self {
+    pub fn of_record(subject: &Subject, mut result: RunResult) -> Self {
+        result.output = None;
         let mut report = Self::bare(subject, Verdict::from(result.outcome));
-        report.tell_result(result);
+        report.tell_result(&result);
         report
     }
 

@@ -16,7 +16,11 @@ use crate::protocol::history::Line;
 use crate::protocol::name::JobName;
 use std::collections::HashMap;
 use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::time::Instant;
+
+/// So many reports of a list are held at once.
+const LISTED_AT_ONCE: usize = 1000;
 
 /// Watches until every job (or, with `any`, one of them) has its verdict. The exit codes, in the
 /// order of the jobs that were reported.
@@ -66,11 +70,14 @@ pub fn list(config: &Config, tell: &mut Tell<'_>) -> Result<(), WatchError> {
         .collect();
     names.sort_unstable();
     names.dedup();
-    for found in shared(&names, |name| peek(&dir, name, config)) {
-        match found {
-            Ok(report) if report.verdict == Verdict::Missing => {}
-            Ok(report) => tell(News::Verdict(&report)),
-            Err(error) => tell(News::Failed(&error)),
+    // Some at a time, for reports may be large.
+    for names in names.chunks(LISTED_AT_ONCE) {
+        for found in shared(names, |name| peek(&dir, name, config)) {
+            match found {
+                Ok(report) if report.verdict == Verdict::Missing => {}
+                Ok(report) => tell(News::Verdict(&report)),
+                Err(error) => tell(News::Failed(&error)),
+            }
         }
     }
     Ok(())
@@ -82,7 +89,7 @@ fn peek(dir: &MonitorDir, name: &JobName, config: &Config) -> Result<Report, Wat
     if !config.whole
         && let Some(result) = subject.record_alone(dir)?
     {
-        return Ok(Report::of_record(&subject, &result));
+        return Ok(Report::of_record(&subject, result));
     }
     let seen = subject.observe(dir, config)?;
     let judgement = judge(&seen.facts, &seen.limits);
@@ -108,8 +115,8 @@ fn shared<T: Sync, R: Send>(all: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
             .collect();
         let mut done: Vec<R> = own.into_iter().flatten().map(act).collect();
         for (part, thread) in others {
-            match thread.and_then(|thread| thread.join().ok()) {
-                Some(results) => done.extend(results),
+            match thread {
+                Some(thread) => done.extend(thread.join().unwrap_or_else(|p| resume_unwind(p))),
                 None => done.extend(part.iter().map(act)),
             }
         }

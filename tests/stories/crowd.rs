@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::scene::{Cmd, Running, Scene, skip, until};
 
@@ -143,4 +144,20 @@ fn a_long_list_says_of_each_what_a_watcher_says() {
     scene.stop("running");
     running.wait();
     scene.nothing_is_left();
+}
+
+#[test]
+fn a_list_believes_no_file_that_a_look_refuses() {
+    let scene = Scene::new();
+    for (name, file) in
+        [("pid", "pid.pid"), ("beat", "beat.heartbeat"), ("status", "status.status")]
+    {
+        scene.ran(&format!("{name} -- true")).exits(0);
+        let path = scene.file(file);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        scene.watched("--list").exits(2).says("can be written by everyone");
+        scene.watched(&format!("--once {name}")).exits(2).says("can be written by everyone");
+        fs::remove_file(path).unwrap();
+        fs::remove_file(scene.file(&format!("{name}.result"))).unwrap();
+    }
 }
