@@ -289,8 +289,12 @@ fn is_probed(probes: &[Probe], kind: Kind) -> bool {
 /// Who types a command line as for `nohup` or `timeout` is told what is missing in it.
 fn with_dashes(mut error: clap::Error) -> clap::Error {
     let guessed = error.get(ContextKind::SuggestedArg).is_some();
+    let refused = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    let words = std::env::args_os().skip(1).take_while(|word| *word != *refused);
+    // A name and a command came before what was refused.
+    let bare = words.filter(|word| !word.as_encoded_bytes().starts_with(b"-")).count() >= 2;
     let dashed = std::env::args_os().any(|word| word == "--");
-    if error.kind() == ErrorKind::UnknownArgument && !guessed && !dashed {
+    if error.kind() == ErrorKind::UnknownArgument && !guessed && !dashed && bare {
         let tip = "the command and its arguments come after '--'";
         let tips = ContextValue::StyledStrs(vec![tip.into()]);
         error.insert(ContextKind::Suggested, tips);
