@@ -10,7 +10,10 @@ line=
 if [ -f /proc/self/fd/2 ]; then
     line=$(tail -c 4096 /proc/self/fd/2 | grep -o '\*\*\* .* CANCELLED AT .*' | tail -n 1)
 fi
-job=$(timeout 3 scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null)
+# The last task of an array has the number of the array, too.
+id=$SLURM_JOB_ID
+if [ "$SLURM_ARRAY_TASK_ID" ]; then id=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID; fi
+job=$(timeout 3 scontrol --oneliner show job "$id" 2>/dev/null)
 field() { printf '%s\n' "$job" | tr ' ' '\n' | sed -n "s/^$1=//p" | head -n 1; }
 # Whether it will run again: the controller has counted that already.
 restarts=$(field Restarts) again=
@@ -19,7 +22,7 @@ state=$(field JobState)
 
 case $state:$line in
     # Nobody ends it yet: --signal=B:TERM@60.
-    RUNNING:*) echo "slurm: TERM before its end, $(squeue -h -j "$SLURM_JOB_ID" -o %L) left" ;;
+    RUNNING:*) echo "slurm: TERM before its end, $(squeue -h -j "$id" -o %L) left" ;;
     *'DUE TO PREEMPTION'*) echo "slurm: preempted$again" ;;
     *'DUE TO TIME LIMIT'*) echo "slurm: time limit$again" ;;
     *'DUE TO NODE FAILURE'*) echo "slurm: node failure$again" ;;
