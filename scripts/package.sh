@@ -8,19 +8,19 @@
 # built here, if Rust's target for it can be had; what cannot is left out with a word. The same programs,
 # at the same commit, give the same bytes.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 umask 022
 
 out=target/package binaries= architectures=()
 while (($#)); do
     case $1 in
-        --out) out=$2; shift ;;
-        --binaries) binaries=$2; shift ;;
+        --out) out=$(realpath -m "$2"); shift ;;
+        --binaries) binaries=$(realpath "$2"); shift ;;
         x86_64 | aarch64) architectures+=("$1") ;;
         *) echo "package.sh: $1? expected --out DIR, --binaries DIR, x86_64 or aarch64" >&2; exit 2 ;;
     esac
     shift
 done
+cd "$(dirname "$0")/.."
 ((${#architectures[@]})) || architectures=(x86_64 aarch64)
 for tool in dpkg-deb gzip tar; do
     command -v "$tool" >/dev/null || { echo "package.sh: $tool is not installed" >&2; exit 1; }
@@ -127,7 +127,8 @@ tarball() { # ARCH BINARIES LIBC
 }
 
 deb() { # ARCH BINARIES LIBC
-    local root=$work/$1/deb usr=$work/$1/deb/usr doc=$work/$1/deb/usr/share/doc/sentinel-run architecture
+    local root=$work/$1/deb usr=$work/$1/deb/usr doc=$work/$1/deb/usr/share/doc/sentinel-run architecture needs
+    needs=$(depends "$2" "$3")
     case $1 in
         x86_64) architecture=amd64 ;;
         aarch64) architecture=arm64 ;;
@@ -156,7 +157,7 @@ Version: $version
 Architecture: $architecture
 Maintainer: $maintainer
 Installed-Size: $(du -sk --apparent-size "$usr" | cut -f1)
-Depends: $(depends "$2" "$3")
+Depends: $needs
 Section: utils
 Priority: optional
 Description: truthful files for long-running commands, and one verdict
