@@ -2,19 +2,17 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::contender::SENTINEL_DETACHED;
 use crate::lab::Lab;
 use crate::memory::{sleeps_dir, start_sleeps};
-use crate::process::{cpu, memory_kib, pause};
+use crate::process::{load, memory_kib};
 use crate::table::{self, Samples};
 
 const FINISHED: usize = 10_000;
 const RUNNING: usize = 100;
 const ROUNDS: usize = 11;
-const SETTLE: Duration = Duration::from_secs(10);
-const TIME: Duration = Duration::from_secs(30);
 
 /// Each is run in the directory; `$NAMES` are all jobs.
 const LOOKS: &[(&str, &str)] = &[
@@ -100,13 +98,7 @@ fn watchers(lab: &Lab, dir: &Path) {
     for (name, line) in WATCHERS {
         let mut watcher = here(lab, dir, line).spawn().expect("sh runs");
         let pid = watcher.id();
-        pause(SETTLE);
-        let (begun, before) = (Instant::now(), cpu(pid));
-        pause(TIME);
-        let percent =
-            cpu(pid).saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
-        let ended = watcher.try_wait().expect("a child of this process");
-        assert!(ended.is_none(), "{name} ended: {ended:?}");
+        let (before, percent) = load(&mut watcher);
         rows.push(vec![
             (*name).to_owned(),
             format!("{percent:.2}"),

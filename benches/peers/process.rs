@@ -3,6 +3,7 @@
 //! The bench adopts orphans: whatever a tool detaches stays a descendant. So the
 //! list of descendants is the list of what was begun, and nothing else is signalled.
 
+use std::process::Child;
 use std::time::{Duration, Instant};
 use std::{fs, process, thread};
 
@@ -135,6 +136,20 @@ pub fn memory_kib(pid: u32, kind: &str) -> f64 {
                 .ok()
         })
         .sum()
+}
+
+/// What a program costs that goes on: the CPU time of its first 10 seconds, and the percentage of a
+/// core that it takes over the next 30.
+pub fn load(program: &mut Child) -> (Duration, f64) {
+    const SETTLE: Duration = Duration::from_secs(10);
+    const TIME: Duration = Duration::from_secs(30);
+    pause(SETTLE);
+    let (begun, before) = (Instant::now(), cpu(program.id()));
+    pause(TIME);
+    let used = cpu(program.id()).saturating_sub(before);
+    let ended = program.try_wait().expect("a child of this process");
+    assert!(ended.is_none(), "it ended: {ended:?}");
+    (before, used.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0)
 }
 
 /// CPU time of a process and of the children it has reaped.

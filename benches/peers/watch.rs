@@ -1,16 +1,12 @@
 //! What it costs to watch a thousand jobs at once.
 
-use std::time::{Duration, Instant};
-
 use crate::contender::{Contender, SENTINEL_DETACHED};
 use crate::lab::{Job, Lab};
 use crate::memory::{sleeps_dir, start_sleeps};
-use crate::process::{cpu, memory_kib, pause};
+use crate::process::{load, memory_kib};
 use crate::table;
 
 const JOBS: usize = 1000;
-const SETTLE: Duration = Duration::from_secs(10);
-const TIME: Duration = Duration::from_secs(30);
 
 const CONTENDERS: &[Contender] = &[SENTINEL_DETACHED];
 
@@ -25,13 +21,7 @@ pub fn measure(lab: &Lab) {
         let mut watcher = command.args(names).spawn().expect("it was found");
         let pid = watcher.id();
 
-        pause(SETTLE);
-        let (begun, before) = (Instant::now(), cpu(pid));
-        pause(TIME);
-        let percent =
-            cpu(pid).saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
-        let ended = watcher.try_wait().expect("a child of this process");
-        assert!(ended.is_none(), "the watcher ended: {ended:?}");
+        let (before, percent) = load(&mut watcher);
         rows.push(vec![
             "sentinel-watch".to_owned(),
             JOBS.to_string(),

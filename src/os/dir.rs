@@ -244,7 +244,10 @@ impl MonitorDir {
     /// # Errors
     /// As [`open_file`](Self::open_file), or if reading fails.
     pub fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DirError> {
-        Ok(self.read_with(path, most)?.map(|(bytes, _)| bytes))
+        let Some(file) = self.open_file(path, OpenOptions::new().read(true))? else {
+            return Ok(None);
+        };
+        read_all(file, most).map(Some).map_err(|source| DirError::io("read", path, source))
     }
 
     /// [`read`](Self::read), and what is known of the file then.
