@@ -250,7 +250,8 @@ impl MonitorDir {
         read_all(file, most).map(Some).map_err(|source| DirError::io("read", path, source))
     }
 
-    /// [`read`](Self::read), and what is known of the file then.
+    /// [`read`](Self::read), and what is known of the file after: what was rewritten in place meanwhile
+    /// has a time that fits.
     ///
     /// # Errors
     /// As there.

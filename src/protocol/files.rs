@@ -30,7 +30,14 @@ impl JobFiles {
     }
 
     fn with(&self, suffix: &str) -> PathBuf {
-        self.dir.join(format!("{}.{suffix}", self.name))
+        let name = self.name.as_str();
+        let length = self.dir.as_os_str().len() + name.len() + suffix.len() + 2;
+        let mut path = PathBuf::with_capacity(length);
+        path.push(&self.dir);
+        path.push(name);
+        path.as_mut_os_string().push(".");
+        path.as_mut_os_string().push(suffix);
+        path
     }
 
     /// The wrapper's PID; its lock is the proof of life.
