@@ -16,11 +16,8 @@ use crate::protocol::history::Line;
 use crate::protocol::name::JobName;
 use std::collections::HashMap;
 use std::num::NonZero;
-use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
-
-/// So many reports of a list are held at once.
-const LISTED_AT_ONCE: usize = 1000;
 
 /// Watches until every job (or, with `any`, one of them) has its verdict. The exit codes, in the
 /// order of the jobs that were reported.
@@ -70,16 +67,15 @@ pub fn list(config: &Config, tell: &mut Tell<'_>) -> Result<(), WatchError> {
         .collect();
     names.sort_unstable();
     names.dedup();
-    // Some at a time, for reports may be large.
-    for names in names.chunks(LISTED_AT_ONCE) {
-        for found in shared(names, |name| peek(&dir, name, config)) {
-            match found {
-                Ok(report) if report.verdict == Verdict::Missing => {}
-                Ok(report) => tell(News::Verdict(&report)),
-                Err(error) => tell(News::Failed(&error)),
-            }
-        }
-    }
+    each_in_order(
+        &names,
+        |name| peek(&dir, name, config),
+        |found| match found {
+            Ok(report) if report.verdict == Verdict::Missing => {}
+            Ok(report) => tell(News::Verdict(&report)),
+            Err(error) => tell(News::Failed(&error)),
+        },
+    );
     Ok(())
 }
 
@@ -96,32 +92,42 @@ fn peek(dir: &MonitorDir, name: &JobName, config: &Config) -> Result<Report, Wat
     Ok(Report::of(dir, &subject, &seen, &judgement, Note::default(), config))
 }
 
-/// Does it for each, by as many threads as there are processors if they are many, and gives what
-/// came of it in their order. A part for which no thread can be had is done here.
-fn shared<T: Sync, R: Send>(all: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    /// Fewer are done sooner than a thread is made.
-    const WORTH_A_THREAD: usize = 250;
+/// Acts on each, by as many threads as there are processors if they are many, and takes what comes of
+/// it in their order, while the threads go on; they are ahead by some batches, and no more, for a report
+/// may be large. What no thread can be had for is done here.
+fn each_in_order<T: Sync, R: Send>(
+    all: &[T],
+    act: impl Fn(&T) -> R + Sync,
+    mut take: impl FnMut(R),
+) {
+    const BATCH: usize = 50;
+    const AHEAD: usize = 4;
+    // A few are done sooner than a thread is made.
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let part = all.len().div_ceil(processors).max(WORTH_A_THREAD);
+    let workers = if all.len() > 4 * BATCH { processors } else { 1 };
     let act = &act;
     std::thread::scope(|scope| {
-        let mut parts = all.chunks(part);
-        let own = parts.next();
-        let others: Vec<_> = parts
-            .map(|part| {
-                let does = move || part.iter().map(act).collect::<Vec<R>>();
-                (part, std::thread::Builder::new().spawn_scoped(scope, does).ok())
-            })
-            .collect();
-        let mut done: Vec<R> = own.into_iter().flatten().map(act).collect();
-        for (part, thread) in others {
-            match thread {
-                Some(thread) => done.extend(thread.join().unwrap_or_else(|p| resume_unwind(p))),
-                None => done.extend(part.iter().map(act)),
+        let start = |first: usize| {
+            let (sender, receiver) = sync_channel(AHEAD);
+            let does = move || {
+                for batch in all.chunks(BATCH).skip(first).step_by(workers) {
+                    if sender.send(batch.iter().map(act).collect::<Vec<R>>()).is_err() {
+                        return;
+                    }
+                }
+            };
+            let thread = std::thread::Builder::new().spawn_scoped(scope, does);
+            thread.ok().map(|_| receiver)
+        };
+        let started: Vec<_> =
+            (0..workers).map(|first| if workers > 1 { start(first) } else { None }).collect();
+        for (batch, worker) in all.chunks(BATCH).zip(started.iter().cycle()) {
+            match worker.as_ref().map(Receiver::recv) {
+                Some(Ok(done)) => done.into_iter().for_each(&mut take),
+                _ => batch.iter().map(act).for_each(&mut take),
             }
         }
-        done
-    })
+    });
 }
 
 /// A circuit's key, and how many failures in a row were forgotten.
