@@ -99,7 +99,7 @@ fn behind_a_mount_that_shows_no_lock_only_silence_tells_the_death_of_another_hos
         assert!(ended.elapsed() < Duration::from_secs(3), "{:?}", ended.elapsed());
         fs::remove_file(scene.path("told")).unwrap();
         // Free as its lock may look from here, it lives.
-        let options = "--beat-on alive --heartbeat-interval 200ms --stale 2s";
+        let options = "--beat-on alive --heartbeat-interval 200ms --stale 2s --grace 1s";
         let host = up(&scene, rebooted, options, &["sleep", "983"]);
         until("the mount has forgotten the run before", || !seen.join("job.status").exists());
         watch("--max-wait 1s --start-wait 5s job").finish().exits(5);
