@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// At least this often the outcome is looked for.
 pub const TICK: Duration = Duration::from_secs(1);
+/// What took so much longer than planned means that this process was stopped or starved.
+pub const STARVED: Duration = Duration::from_millis(500);
 /// While a job has not appeared, or is ending, it is looked at this often.
 const SOON: Duration = Duration::from_millis(20);
 
@@ -214,6 +216,7 @@ impl Look<'_, '_> {
             }
             Judgement::Running if !stopping => return self.running(seen),
             Judgement::Lost(_) if !self.confirm() => self.job.look_at(Instant::now()),
+            Judgement::Hung(_) if self.was_held_up() => self.job.look_at(Instant::now()),
             _ if self.from.is_read_only() || self.job.tried.is_some() => {
                 let note = self.job.tried.take().unwrap_or_default();
                 return Some(self.give(seen, &judgement, note));
@@ -232,6 +235,16 @@ impl Look<'_, '_> {
     fn confirm(&mut self) -> bool {
         let again = self.observe();
         again.is_ok_and(|seen| matches!(judge(&seen.facts, &seen.limits), Judgement::Lost(_)))
+    }
+
+    /// Whether this process was stopped or starved since the round began: what it has read may be as
+    /// old as that. The job does not pay for it.
+    fn was_held_up(&mut self) -> bool {
+        let held_up = self.from.now.elapsed();
+        if held_up > STARVED {
+            self.job.subject.credit(held_up);
+        }
+        held_up > STARVED
     }
 
     fn running(&mut self, seen: &Observation) -> Option<u8> {

@@ -4,7 +4,7 @@ use super::WatchError;
 use super::changes::Wake;
 use super::config::{Config, Mode};
 use super::entry::Entry;
-use super::look::{Lookout, TICK};
+use super::look::{Lookout, STARVED, TICK};
 use super::news::{News, Tell};
 use crate::os::bell::{Bell, bell};
 use crate::os::dir::DirError;
@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// Of the descriptors this process may have, one in so many holds a job's wrapper.
 const SHARE: u64 = 4;
-/// A wait that took so much longer than planned means that this process was stopped or starved.
-const STARVED: Duration = Duration::from_millis(500);
 
 /// A set of jobs that are watched until each has its verdict. Jobs may come and go at any time.
 ///
