@@ -12,6 +12,7 @@ use crate::protocol::name::JobName;
 use crate::protocol::outcome::Word;
 use crate::protocol::result::RunResult;
 use crate::protocol::sentence::Announced;
+use crate::protocol::time::seconds;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -364,6 +365,12 @@ pub fn is_gone(record: &Heartbeat, pid: Option<&Metadata>) -> bool {
 #[must_use]
 pub fn was_rebooted(record: &Heartbeat) -> bool {
     record.boot_id != clock::boot_id() && record.host == clock::host()
+}
+
+/// The time in which a wrapper that lives shows itself by a beat, wherever it is.
+#[must_use]
+pub fn two_beats(record: &Heartbeat) -> Duration {
+    seconds(record.interval_s).unwrap_or_default().saturating_mul(2)
 }
 
 /// Why a run is lost whose wrapper is known to be gone.

@@ -16,7 +16,7 @@ use crate::protocol::heartbeat::Heartbeat;
 use crate::protocol::history::{History, Line, PastRun};
 use crate::protocol::name::JobName;
 use crate::protocol::outcome::Outcome;
-use crate::protocol::time::{human, rfc3339, seconds};
+use crate::protocol::time::{human, rfc3339};
 use std::fmt::Write;
 use std::fs::File;
 use std::io;
@@ -304,8 +304,7 @@ impl Prepared {
         if claim::is_gone(record, pid.as_ref()) || claim::was_rebooted(record) {
             return Ok(false);
         }
-        let two_beats = seconds(record.interval_s).unwrap_or_default().saturating_mul(2);
-        let patience = two_beats.clamp(LEAST_BEATS, MOST_BEATS);
+        let patience = claim::two_beats(record).clamp(LEAST_BEATS, MOST_BEATS);
         say(format!(
             "sentinel-run: the last run of {} was {} and has no outcome: waiting {} for a beat of it",
             record.name,
