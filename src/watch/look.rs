@@ -75,10 +75,7 @@ impl Lookout {
     /// A job as it is, for nothing but to be shown.
     pub fn glance(&self, job: &mut Entry) -> Option<Report> {
         let dir = self.dir.as_ref()?;
-        let seen = job.subject.observe(dir, &self.config).ok()?;
-        let judgement = judge(&seen.facts, &seen.limits);
-        let (subject, note) = (&job.subject, Note::default());
-        Some(Report::of(dir, subject, &seen, &judgement, note, &self.config))
+        Report::now(dir, &mut job.subject, &self.config).ok()
     }
 
     /// The job is no longer watched.

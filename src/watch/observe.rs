@@ -520,7 +520,7 @@ impl Subject {
         }
         let now = clock::monotonic();
         let free_for = now.saturating_sub(*self.freed.get_or_insert(now));
-        let two_beats = seconds(record.interval_s).unwrap_or_default().saturating_mul(2);
+        let two_beats = claim::two_beats(record);
         free_for >= two_beats && silence.is_some_and(|silence| silence >= two_beats)
     }
 

@@ -1,11 +1,12 @@
 //! What is said of a job: the same facts for people and for programs.
 
+use super::WatchError;
 use super::config::Config;
 use super::end::Note;
 use super::observe::{Observation, Recorded, Subject, Writer};
 use super::{pace, tail};
 use crate::decide::circuit::{Gate, failures, gate};
-use crate::decide::verdict::{Judgement, Verdict, Wrapper};
+use crate::decide::verdict::{Judgement, Verdict, Wrapper, judge};
 use crate::os::dir::MonitorDir;
 use crate::os::{claim, history};
 use crate::protocol::circuit::CircuitPolicy;
@@ -145,6 +146,20 @@ impl Report {
         let mut report = Self::bare(subject, Verdict::from(result.outcome));
         report.tell_result(&result);
         report
+    }
+
+    /// What one look finds now, for nothing but to be shown.
+    ///
+    /// # Errors
+    /// As [`Subject::observe`].
+    pub fn now(
+        dir: &MonitorDir,
+        subject: &mut Subject,
+        config: &Config,
+    ) -> Result<Self, WatchError> {
+        let seen = subject.observe(dir, config)?;
+        let judgement = judge(&seen.facts, &seen.limits);
+        Ok(Self::of(dir, subject, &seen, &judgement, Note::default(), config))
     }
 
     /// What the last look comes to.

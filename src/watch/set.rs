@@ -280,5 +280,6 @@ mod tests {
             let kept = (watch.jobs.len(), watch.ids.len(), watch.lookout.followed());
             assert_eq!(kept, (0, 0, 0), "turn {turn}");
         }
+        assert!(watch.ids.capacity() <= 16, "{}", watch.ids.capacity());
     }
 }

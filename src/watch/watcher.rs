@@ -2,13 +2,12 @@
 
 use super::WatchError;
 use super::config::{Config, Mode};
-use super::end::Note;
 use super::news::{News, Tell};
 use super::observe::Subject;
 use super::report::Report;
 use super::set::Watch;
 use crate::decide::circuit::failures;
-use crate::decide::verdict::{Verdict, judge};
+use crate::decide::verdict::Verdict;
 use crate::os::dir::{DirError, MonitorDir};
 use crate::os::{claim, history};
 use crate::protocol::files::JobFiles;
@@ -87,9 +86,7 @@ fn peek(dir: &MonitorDir, name: &JobName, config: &Config) -> Result<Report, Wat
     {
         return Ok(Report::of_record(&subject, result));
     }
-    let seen = subject.observe(dir, config)?;
-    let judgement = judge(&seen.facts, &seen.limits);
-    Ok(Report::of(dir, &subject, &seen, &judgement, Note::default(), config))
+    Report::now(dir, &mut subject, config)
 }
 
 /// Acts on each, by as many threads as there are processors if they are many, and takes what comes of
