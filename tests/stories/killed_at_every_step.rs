@@ -44,7 +44,7 @@ fn traced(scene: &Scene, program: &str) -> Cmd {
 /// The watcher has threads, each of which takes steps of its own; the wrapper has one thread, and
 /// its command is not to be killed with it.
 fn threads_of(program: &str) -> &'static [&'static str] {
-    if program == WATCH { &["-f"] } else { &[] }
+    if program == WATCH { &["-f", "--seccomp-bpf"] } else { &[] }
 }
 
 /// The steps of the program that was traced last. Each thread counts for itself.
@@ -71,7 +71,9 @@ fn steps(scene: &Scene) -> Vec<Step> {
 /// A program under strace, to be killed at this step.
 fn killed_at(scene: &Scene, step: &Step, program: &str) -> Cmd {
     let inject = format!("inject={}:signal=KILL:when={}", step.call, step.time);
-    let strace = scene.program("strace").args(["-qq", "-o", "/dev/null", "-e", &inject]);
+    let trace = format!("trace={}", step.call);
+    let strace = scene.program("strace").args(["-qq", "-o", "/dev/null", "-e", &trace]);
+    let strace = strace.args(["-e", &inject]);
     strace.args(threads_of(program)).arg(program)
 }
 
