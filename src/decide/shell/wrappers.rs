@@ -112,6 +112,9 @@ pub fn script_of_shell(words: &[Option<String>]) -> Option<usize> {
             at += 1;
             continue;
         }
+        if letters.contains('n') {
+            return None; // it is only checked
+        }
         asked |= letters.contains('c');
         at += 1 + usize::from(letters.ends_with(|c| value_of.contains(c)));
     }
@@ -127,7 +130,9 @@ pub fn reads_script(words: &[Option<String>]) -> bool {
     let Some(Some(name)) = words.first() else { return false };
     matches!(super::words::base(name), "bash" | "sh" | "dash" | "zsh" | "ksh" | "ash")
         && words[1..].iter().all(|word| {
-            word.as_deref().is_some_and(|word| word.starts_with('-') && !word.contains('c'))
+            word.as_deref().is_some_and(|word| {
+                word.starts_with("--") || word.starts_with('-') && !word.contains(['c', 'n'])
+            })
         })
 }
 
@@ -175,10 +180,13 @@ mod tests {
             ("bash script -c x", None),
             ("bash", None),
             ("python -c s", None),
+            ("bash -n -c s", None),
+            ("bash -nc s", None),
         ] {
             assert_eq!(script_of_shell(&words(line)), expected, "{line}");
         }
         assert!(reads_script(&words("bash")) && reads_script(&words("sh -s -e")));
         assert!(!reads_script(&words("bash x.sh")) && !reads_script(&words("cat")));
+        assert!(!reads_script(&words("bash -n")) && reads_script(&words("bash --norc")));
     }
 }
