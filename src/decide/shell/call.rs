@@ -18,6 +18,8 @@ pub struct Resolved {
     pub at: usize,
     /// The words that only put it into the background, or keep it alive there.
     pub dropped: Vec<Range<usize>>,
+    /// A word of options that does so, and what is left of it without.
+    pub changed: Option<(usize, String)>,
     /// The first means by which work is left behind.
     pub how: Option<How>,
     /// The command of a detached terminal, and its name.
@@ -55,8 +57,8 @@ impl Resolved {
 }
 
 /// Reads a simple command from its `from`th word on.
-pub fn resolve(words: &[Node], from: usize) -> Resolved {
-    let words: Vec<_> = words.iter().map(literal).collect();
+pub fn resolve(nodes: &[Node], from: usize) -> Resolved {
+    let words: Vec<_> = nodes.iter().map(literal).collect();
     let mut call = Resolved { at: from, words, ..Resolved::default() };
     while let Some(Some(word)) = call.words.get(call.at) {
         let rest = &call.words[call.at..];
@@ -72,7 +74,10 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
             }
             "setsid" if !asks_for_help(rest) => setsid(rest),
             "daemonize" if !asks_for_help(rest) => {
-                (Some(How::Daemonize), options(rest, "acEeloupL"))
+                (Some(How::Daemon("daemonize")), options(rest, "acEeloupL"))
+            }
+            "daemon" if is_system(rest) && daemon(rest) => {
+                (Some(How::Daemon("daemon")), options(rest, "CDXPFnuRmeaLAMlboOE"))
             }
             _ => match wrappers::length(rest) {
                 Some(length) => {
@@ -91,6 +96,16 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
     match call.program() {
         "screen" if is_system(call.own()) => call.terminal = screen(call.own(), call.at),
         "tmux" if is_system(call.own()) => call.terminal = tmux(call.own(), call.at),
+        "ssh" => {
+            call.changed = ssh(call.own()).map(|(at, options)| (call.at + at, options));
+        }
+        "find" => {
+            for at in executed(nodes, call.at) {
+                let inner = resolve(nodes, at);
+                call.how = call.how.or(inner.how);
+                call.dropped.extend(inner.dropped);
+            }
+        }
         _ => {}
     }
     let how = match call.program() {
@@ -98,6 +113,10 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
         "tmux" if call.terminal.is_some() => Some(How::Tmux),
         "batch" if is_system(call.own()) && !has(call.own(), "--help") => Some(How::At),
         "at" if is_system(call.own()) && has(call.own(), "now") => Some(How::At),
+        "ssh" if call.changed.is_some() => Some(How::Ssh),
+        "start-stop-daemon" if start_stop_b(call.own()) => {
+            Some(How::Daemon("start-stop-daemon -b"))
+        }
         _ if call.is_ours() => {
             call.how = None;
             None
@@ -106,6 +125,12 @@ pub fn resolve(words: &[Node], from: usize) -> Resolved {
     };
     call.how = how.or(call.how);
     call
+}
+
+/// Where the commands begin that a `find` runs for what it finds.
+pub fn executed(words: &[Node], find: usize) -> impl Iterator<Item = usize> {
+    let runs = |at: &usize| matches!(raw(&words[*at]), "-exec" | "-execdir" | "-ok" | "-okdir");
+    (find..words.len()).filter(runs).map(|at| at + 1).filter(|at| *at < words.len())
 }
 
 fn has(words: &[Option<String>], wanted: &str) -> bool {
@@ -125,6 +150,58 @@ fn sudo_b(words: &[Option<String>]) -> bool {
     options.into_iter().any(|option| {
         option == "--background" || (!option.starts_with("--") && option.contains('b'))
     })
+}
+
+/// `daemon COMMAND`: neither asked about what runs, nor told to stay or to start it again and again.
+fn daemon(words: &[Option<String>]) -> bool {
+    let mut given = words[1..].iter().map_while(|word| word.as_deref()).peekable();
+    let mut options = std::iter::from_fn(|| given.next_if(|word| word.starts_with('-')));
+    !asks_for_help(words)
+        && options.all(|word| match word.strip_prefix("--") {
+            Some(long) => long.is_empty() || long.contains('='),
+            None => !word.contains(['f', 'r']),
+        })
+}
+
+/// `start-stop-daemon -b`, and not for a test.
+fn start_stop_b(words: &[Option<String>]) -> bool {
+    let options = words[1..].iter().flatten().take_while(|word| *word != "--");
+    let has = |letter: char, long: &str| {
+        let mut options = options.clone();
+        options.any(|word| {
+            word == long
+                || word.strip_prefix('-').is_some_and(|short| {
+                    short
+                        .split(|c| "xnpugsacrdNPIkR".contains(c))
+                        .next()
+                        .is_some_and(|flags| !flags.starts_with('-') && flags.contains(letter))
+                })
+        })
+    };
+    has('b', "--background") && !has('t', "--test")
+}
+
+/// Of `ssh -f`, the word with that letter, and what is left of it. `ssh -f host sleep 10` ends by
+/// itself, once nothing uses its tunnel.
+fn ssh(words: &[Option<String>]) -> Option<(usize, String)> {
+    const WITH_VALUE: &str = "BbcDEeFIiJLlmOoPpQRSWw";
+    let mut at = 1;
+    let mut found = None;
+    while let Some(word) = words.get(at) {
+        // One that is not known may be a host.
+        let Some(letters) = word.as_deref().and_then(|word| word.strip_prefix('-')) else { break };
+        let end = letters.find(|c| WITH_VALUE.contains(c));
+        let (flags, value) = letters.split_at(end.unwrap_or(letters.len()));
+        if flags.contains('f') {
+            let left = flags.replace('f', "") + value;
+            found = Some((at, if left.is_empty() { left } else { format!("-{left}") }));
+        }
+        at += 1 + usize::from(value.len() == 1);
+    }
+    let sleeps = words
+        .get(at + 1)
+        .is_some_and(|word| word.as_deref().is_some_and(|w| w.starts_with("sleep")));
+    found.filter(|_| at < words.len() && !sleeps)
 }
 
 fn asks_for_help(words: &[Option<String>]) -> bool {
@@ -175,11 +252,16 @@ fn screen(words: &[Option<String>], offset: usize) -> Option<Terminal> {
     (detached && made).then_some(terminal)
 }
 
-/// `tmux new-session -d`, `tmux new -d`.
+/// `tmux new-session -d`, `tmux new -d`; `tmux new-window -d` with a command. A window that is shown, a
+/// pane beside others, and keys that are sent are for somebody who looks at them.
 fn tmux(words: &[Option<String>], offset: usize) -> Option<Terminal> {
     let sub = 1 + options_before(&words[1..], "LSfc");
     let name = words.get(sub)?.as_deref()?;
-    if !(name == "new" || (name.starts_with("new-s") && "new-session".starts_with(name))) {
+    let is = |short: &str, least: &str, long: &str| {
+        name == short || (name.starts_with(least) && long.starts_with(name))
+    };
+    let window = is("neww", "new-w", "new-window");
+    if !window && !is("new", "new-s", "new-session") {
         return None;
     }
     let end = words.iter().position(|word| word.as_deref() == Some(";")).unwrap_or(words.len());
@@ -191,6 +273,7 @@ fn tmux(words: &[Option<String>], offset: usize) -> Option<Terminal> {
         detached |= letters.contains('d');
         at += 1;
         match letters.chars().last() {
+            Some('n') if window => terminal.name.clone_from(words.get(at)?),
             Some('s') => terminal.name.clone_from(words.get(at)?),
             Some('c') => terminal.dir = Some(offset + at),
             Some('n' | 'x' | 'y' | 't' | 'e' | 'F') => {}
@@ -199,7 +282,7 @@ fn tmux(words: &[Option<String>], offset: usize) -> Option<Terminal> {
         at += 1;
     }
     terminal.command = offset + at.min(end)..offset + end;
-    detached.then_some(terminal)
+    (detached && !(window && terminal.command.is_empty())).then_some(terminal)
 }
 
 fn options_before(words: &[Option<String>], with_value: &str) -> usize {
@@ -217,12 +300,14 @@ pub const ENDS_NOTHING: [&str; 10] =
     ["-0", "-l", "-L", "-STOP", "-CONT", "-USR1", "-USR2", "-WINCH", "-SIGSTOP", "-SIGCONT"];
 
 /// Arguments that ask a program to end what runs.
-const ENDS: [&str; 7] = ["stop", "down", "shutdown", "--shutdown", "kill", "kill-port", "quit"];
+const ENDS: [&str; 8] =
+    ["stop", "--stop", "down", "shutdown", "--shutdown", "kill", "kill-port", "quit"];
 
 /// Whether an argument asks a program, or a server by its address, to end what runs.
 fn asks_to_end(program: &str, argument: &str) -> bool {
     match program {
         "docker" | "podman" if argument == "rm" => true,
+        "ssh" if argument == "exit" => true, // `ssh -O exit`
         "curl" | "wget" | "http" => {
             let address = argument.trim_matches(['"', '\'']);
             ["/stop", "/shutdown", "/quit", "/exit"].iter().any(|end| address.ends_with(end))

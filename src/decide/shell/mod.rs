@@ -81,11 +81,15 @@ pub enum How {
     Setsid,
     /// `disown`
     Disown,
-    /// `daemonize`
-    Daemonize,
+    /// `coproc`, of which nothing is read and for which nothing waits.
+    Coproc,
+    /// A program whose business it is: `daemonize`, `daemon`, `start-stop-daemon -b`.
+    Daemon(&'static str),
+    /// `ssh -f`
+    Ssh,
     /// `screen -dm`
     Screen,
-    /// `tmux new-session -d`
+    /// `tmux new-session -d`, `tmux new-window -d` with a command.
     Tmux,
     /// `at now`, `batch`
     At,
@@ -102,10 +106,12 @@ impl fmt::Display for How {
             Self::Nohup => "`nohup`",
             Self::Setsid => "`setsid`",
             Self::Disown => "`disown`",
-            Self::Daemonize => "`daemonize`",
+            Self::Coproc => "a `coproc` that nothing here reads or waits for",
+            Self::Daemon(program) => return write!(f, "`{program}`"),
+            Self::Ssh => "`ssh -f`",
             Self::Screen => "a detached `screen`",
-            Self::Tmux => "a detached `tmux` session",
-            Self::At => "`at now`",
+            Self::Tmux => "a detached `tmux` session or window",
+            Self::At => "`at now` or `batch`",
             Self::Sudo => "`sudo -b`",
             Self::Host => "the tool's own flag for the background",
         })

@@ -3,7 +3,7 @@
 use super::shapes::uses;
 use super::{Scope, Walk};
 use crate::decide::shell::Call;
-use crate::decide::shell::call::{Resolved, events, keeps, resolve};
+use crate::decide::shell::call::{Resolved, events, executed, keeps, resolve};
 use crate::decide::shell::edit::Edit;
 use crate::decide::shell::events::{Event, Target};
 use crate::decide::shell::words::raw;
@@ -32,7 +32,9 @@ impl Walk {
             }
             let calls = self.found_by.drain(..).map(|call| (name.to_owned(), call));
             self.found_in.extend(calls);
-            if value.contains("$(") && value.contains("$!") {
+            if value.contains("$(")
+                && (value.contains("$!") || self.tellers.iter().any(|call| value.contains(call)))
+            {
                 self.printed.insert(name.to_owned());
             }
             match keeps(word) {
@@ -76,9 +78,7 @@ impl Walk {
             |at: usize| call.words[at].clone().unwrap_or_else(|| raw(&words[at]).to_owned());
         let mut begins = BTreeSet::from([from, call.at]);
         if call.program() == "find" {
-            let runs =
-                |at: &usize| matches!(raw(&words[*at]), "-exec" | "-execdir" | "-ok" | "-okdir");
-            begins.extend((call.at..words.len()).filter(runs).map(|at| at + 1));
+            begins.extend(executed(words, call.at));
         }
         for begin in begins.into_iter().filter(|begin| *begin < words.len()) {
             let as_written: Vec<&str> = words.iter().skip(begin).map(raw).collect();

@@ -94,9 +94,11 @@ impl Walk {
         let uses =
             ["capture-pane", "send-keys", "pipe-pane", "split-window", "new-window", "-X ", "-L "];
         let terminal = |program: &&str| text.split_whitespace().any(|word| word == *program);
+        let again = |word: &str| {
+            all.matches(word).count() > usize::from(word == "new-window" && text.contains(word))
+        };
         digits.iter().any(shared)
-            || (["tmux", "screen"].iter().any(terminal)
-                && uses.iter().any(|word| all.contains(word)))
+            || (["tmux", "screen"].iter().any(terminal) && uses.iter().any(|word| again(word)))
     }
 
     /// Of `cd DIR`, the directory as it is written.
@@ -131,7 +133,11 @@ impl Walk {
         // These are the shell's own, and nothing without it.
         let of_shell = ["exec", "command", "builtin"].contains(&raw(&words[*kept.first()?]));
         let kept: Vec<usize> = kept.into_iter().filter(|at| !of_shell || *at >= call.at).collect();
-        let command: Vec<&str> = kept.iter().map(|at| raw(&words[*at])).collect();
+        let written = |at: &usize| match &call.changed {
+            Some((changed, left)) if changed == at => left,
+            _ => raw(&words[*at]),
+        };
+        let command: Vec<&str> = kept.iter().map(written).filter(|word| !word.is_empty()).collect();
         let known: Vec<_> = kept.iter().map(|at| call.words[*at].clone()).collect();
         let environment: Vec<&str> = assignments.iter().map(raw).collect();
         let (suffix, turns) = self.suffix()?;

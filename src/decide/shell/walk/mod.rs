@@ -9,7 +9,7 @@ mod within;
 pub use instead::read_background;
 pub use within::REGISTER_WITH_VALUE;
 
-use super::call::{events, resolve};
+use super::call::{events, executed, resolve};
 use super::edit::{Edit, Text};
 use super::events::{Event, Target, left};
 use super::list::{Unit, only_ours, units};
@@ -55,13 +55,20 @@ fn reading(command: &str, nodes: &[Node], walk: &mut Walk) -> Reading {
     found.offences = walk.offences.drain(..).map(|(_, offence)| offence).collect();
     if !found.offences.is_empty() && walk.can_be_rewritten {
         let new = walk.text.edited(0, walk.text.end(), &walk.edits);
-        let new = new.trim().trim_end_matches(';').trim_end().to_owned();
+        let new = without_end(new.trim());
         // What it was rewritten to has to stand the same test.
         if stands(&new) {
             found.instead = Some(new);
         }
     }
     found
+}
+
+/// A command line without the `;` behind it, if that ends a command.
+fn without_end(line: &str) -> String {
+    let bare = line.trim_end_matches(';');
+    let escaped = bare.ends_with('\\') && bare.len() < line.len();
+    if escaped { format!("{bare};") } else { bare.trim_end().to_owned() }
 }
 
 /// Whether nothing in it offends.
@@ -137,6 +144,8 @@ struct Walk {
     ended: Vec<(usize, String)>,
     /// Where something ends processes that it did not start itself.
     sweeps: Vec<Sweep>,
+    /// How functions are called that may print a PID, where somebody reads it.
+    tellers: BTreeSet<String>,
     /// Variables that hold what a command printed, a PID among it.
     printed: BTreeSet<String>,
     /// Variables that were set outside, and whose processes are ended here; and those of scripts within.
@@ -207,6 +216,7 @@ impl Walk {
             found_in: Vec::new(),
             ended: Vec::new(),
             sweeps: Vec::new(),
+            tellers: BTreeSet::new(),
             printed: BTreeSet::new(),
             ended_of_others: Vec::new(),
             ended_within: Vec::new(),
@@ -249,7 +259,7 @@ impl Walk {
         let is_used = |name: &str| uses(&new, name);
         let lost = self.used.iter().any(|job| self.replaced.contains(job))
             || self.kept.iter().any(|(name, job)| self.replaced.contains(job) && is_used(name));
-        if lost {
+        if lost || self.tellers.iter().any(|call| new.contains(call)) {
             self.can_be_rewritten = false; // there is no such PID any more
         }
     }
@@ -420,6 +430,14 @@ impl Walk {
     }
 
     fn background(&mut self, unit: &Unit<'_>, scope: &mut Scope) {
+        let range = unit.range();
+        let sign = self.text.skip_blanks(range.end);
+        let end = if self.text.at(sign) == Some('&') { sign + 1 } else { range.end };
+        self.job(unit, range.start..end, How::Ampersand, scope);
+    }
+
+    /// A job that goes to the background, and all that it is written as.
+    fn job(&mut self, unit: &Unit<'_>, range: Range<usize>, how: How, scope: &mut Scope) {
         let (offences, edits) = (self.offences.len(), self.edits.len());
         let (names, jobs) = (self.names.clone(), self.found.jobs.len());
         let mut inner = Scope::default();
@@ -444,12 +462,9 @@ impl Walk {
         let managed = self.managed(unit, leaves);
         let how = match nested.as_slice() {
             [(_, only)] if is_bounded(only) => only.how,
-            _ => How::Ampersand,
+            _ => how,
         };
-        let range = unit.range();
-        let sign = self.text.skip_blanks(range.end);
-        let end = if self.text.at(sign) == Some('&') { sign + 1 } else { range.end };
-        self.jobs.push(Job { range: range.start..end, how, managed, nested, edits, jobs });
+        self.jobs.push(Job { range, how, managed, nested, edits, jobs });
         scope.events.push(Event::Background(self.jobs.len() - 1));
     }
 
@@ -517,6 +532,9 @@ impl Walk {
             }
             NodeKind::Function { name, body } => {
                 let mut inner = Scope::default();
+                if self.text.slice(body.span.start, body.span.end).contains("$!") {
+                    self.tellers.insert(format!("$({name}"));
+                }
                 let outer = self.function.replace(name.clone());
                 self.command(body, &mut inner);
                 self.function = outer;
@@ -530,10 +548,18 @@ impl Walk {
                 self.finish(inner);
                 self.redirects(redirects);
             }
-            NodeKind::Coproc { command, .. } => {
-                let mut inner = Scope::default();
-                self.command(command, &mut inner);
-                self.finish(inner);
+            NodeKind::Coproc { name, command } => {
+                let unit = Unit { chain: vec![command], background: true };
+                let name = name.as_deref().unwrap_or("COPROC");
+                let after = self.text.slice(node.span.end, self.text.end());
+                // Whoever talks with it has it end, too.
+                if ["[", "_PID"].iter().any(|use_of| after.contains(&format!("{name}{use_of}"))) {
+                    let mut inner = Scope::default();
+                    self.command(command, &mut inner);
+                    self.finish(inner);
+                } else {
+                    self.job(&unit, node.span.start..node.span.end, How::Coproc, scope);
+                }
             }
             _ => {}
         }
@@ -614,7 +640,9 @@ impl Walk {
             let alone =
                 self.depth == 0 && range == (self.text.skip_blanks(0)..self.text.trimmed_end());
             let detaches = !matches!(how, How::Nohup | How::Setsid) || text_detaches(&text);
-            if alone || detaches {
+            if how == How::Ssh && !alone {
+                self.can_be_rewritten = false; // what follows counts on its being connected
+            } else if alone || detaches {
                 let unit = Unit { chain: vec![node], background: false };
                 let managed = self.managed(&unit, false);
                 self.replace(range, managed);
@@ -636,6 +664,11 @@ impl Walk {
         self.note(&call, words, 0);
         let before = self.offences.len();
         self.scripts(&call, words, redirects);
+        if call.program() == "find" {
+            for at in executed(words, call.at) {
+                self.scripts(&resolve(words, at), words, redirects);
+            }
+        }
         let is_whole = self.functions.contains_key(call.program()) || call.program() == "exec";
         if self.offences.len() > before || is_whole {
             self.keeps_output(redirects);

@@ -128,11 +128,11 @@ pub fn ended_terminal(call: &Resolved) -> Option<String> {
     if words.contains(&"kill-server") {
         return Some(String::new());
     }
-    words.iter().find(|word| ["kill-session", "quit"].contains(*word))?;
+    words.iter().find(|word| ["kill-session", "kill-window", "quit"].contains(*word))?;
     let option = |word: &&str| ["-t", "-S", "-X"].contains(word);
     let target = words.iter().position(|word| option(word) && *word != "-X");
     let name = target.and_then(|at| words.get(at + 1)).unwrap_or(&"");
-    Some((*name).to_owned())
+    Some(name.rsplit(':').next().unwrap_or_default().to_owned())
 }
 
 /// `setsid -f` goes to the background by itself.

@@ -1,7 +1,7 @@
 //! Scripts within a command line: those that it hands to a shell of this machine, and those whose output
 //! a word stands for.
 
-use super::{Sweep, Walk, parse, walked};
+use super::{Sweep, Walk, parse, walked, without_end};
 use crate::decide::shell::call::{Resolved, resolve};
 use crate::decide::shell::edit::Edit;
 use crate::decide::shell::list::{flatten, units};
@@ -212,7 +212,7 @@ impl Walk {
         }
         self.offences.extend(walk.offences.into_iter().map(|(_, offence)| (at, offence)));
         let new = walk.text.edited(0, walk.text.end(), &walk.edits);
-        let new = new.trim_end().trim_end_matches(';').to_owned();
+        let new = without_end(new.trim_end());
         Nested::Offends(walk.can_be_rewritten.then_some(new))
     }
 
