@@ -96,7 +96,7 @@ pub fn resolve(nodes: &[Node], from: usize) -> Resolved {
     match call.program() {
         "screen" if is_system(call.own()) => call.terminal = screen(call.own(), call.at),
         "tmux" if is_system(call.own()) => call.terminal = tmux(call.own(), call.at),
-        "ssh" => {
+        "ssh" | "autossh" => {
             call.changed = ssh(call.own()).map(|(at, options)| (call.at + at, options));
         }
         "find" => {
@@ -113,7 +113,7 @@ pub fn resolve(nodes: &[Node], from: usize) -> Resolved {
         "tmux" if call.terminal.is_some() => Some(How::Tmux),
         "batch" if is_system(call.own()) && !has(call.own(), "--help") => Some(How::At),
         "at" if is_system(call.own()) && has(call.own(), "now") => Some(How::At),
-        "ssh" if call.changed.is_some() => Some(How::Ssh),
+        "ssh" | "autossh" if call.changed.is_some() => Some(How::Ssh),
         "start-stop-daemon" if start_stop_b(call.own()) => {
             Some(How::Daemon("start-stop-daemon -b"))
         }
@@ -181,15 +181,20 @@ fn start_stop_b(words: &[Option<String>]) -> bool {
     has('b', "--background") && !has('t', "--test")
 }
 
-/// Of `ssh -f`, the word with that letter, and what is left of it. `ssh -f host sleep 10` ends by
-/// itself, once nothing uses its tunnel.
+/// Of `ssh -f`, the word with that letter, and what is left of it. Options may also stand behind the
+/// host. `ssh -f host sleep 10` ends by itself, once nothing uses its tunnel.
 fn ssh(words: &[Option<String>]) -> Option<(usize, String)> {
     const WITH_VALUE: &str = "BbcDEeFIiJLlmOoPpQRSWw";
-    let mut at = 1;
-    let mut found = None;
+    let (mut at, mut has_host, mut found) = (1, false, None);
     while let Some(word) = words.get(at) {
-        // One that is not known may be a host.
-        let Some(letters) = word.as_deref().and_then(|word| word.strip_prefix('-')) else { break };
+        let Some(letters) = word.as_deref().and_then(|word| word.strip_prefix('-')) else {
+            if has_host {
+                break;
+            }
+            has_host = true;
+            at += 1;
+            continue;
+        };
         let end = letters.find(|c| WITH_VALUE.contains(c));
         let (flags, value) = letters.split_at(end.unwrap_or(letters.len()));
         if flags.contains('f') {
@@ -198,10 +203,8 @@ fn ssh(words: &[Option<String>]) -> Option<(usize, String)> {
         }
         at += 1 + usize::from(value.len() == 1);
     }
-    let sleeps = words
-        .get(at + 1)
-        .is_some_and(|word| word.as_deref().is_some_and(|w| w.starts_with("sleep")));
-    found.filter(|_| at < words.len() && !sleeps)
+    let command = words.get(at).and_then(|word| word.as_deref()).unwrap_or_default();
+    found.filter(|_| has_host && command != "sleep" && !command.starts_with("sleep "))
 }
 
 fn asks_for_help(words: &[Option<String>]) -> bool {

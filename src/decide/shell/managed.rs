@@ -90,7 +90,10 @@ fn name(words: &[Option<String>]) -> String {
     }
     let Some(first) = known(0).map(base) else { return String::new() };
     if matches!(first, "npx" | "uvx" | "pipx") && words.len() > 1 {
-        return name(&words[1..]);
+        let is_option =
+            |word: &&Option<String>| word.as_deref().is_some_and(|w| w.starts_with('-'));
+        let options = words[1..].iter().take_while(is_option).count();
+        return name(&words[1 + options..]);
     }
     let plain = first.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     let mut arguments = words[1..].iter().map_while(|word| word.as_deref());
@@ -100,6 +103,7 @@ fn name(words: &[Option<String>]) -> String {
                 "-m" => return arguments.next().unwrap_or_default().to_owned(),
                 "-jar" => return arguments.next().map(stem).unwrap_or_default().to_owned(),
                 "-c" | "-e" => break,
+                "run" | "task" if matches!(first, "bun" | "deno") => {}
                 _ if argument.starts_with('-') => {}
                 _ => return stem(argument).to_owned(),
             }
@@ -161,6 +165,8 @@ mod tests {
             ("./run.sh fast", "run-fast"),
             ("sudo -u bob env A=1 redis-server /etc/r.conf", "redis-server"),
             ("npx vite", "vite"),
+            ("npx -y json-server db.json", "json-server"),
+            ("bun run dev", "dev"),
             ("sleep 100", "sleep"),
             ("java -Xmx1g -jar app.jar", "app"),
             ("python3 -c x", "python3"),

@@ -21,7 +21,7 @@ const fn wrapper(
 }
 
 /// From their man pages.
-const WRAPPERS: [Wrapper; 26] = [
+const WRAPPERS: [Wrapper; 27] = [
     wrapper("env", "uCS", &["unset", "chdir"], 0),
     wrapper("sudo", "ugpCTRrtDhU", &["user", "group", "prompt", "host", "chdir", "chroot"], 0),
     wrapper("doas", "uC", &[], 0),
@@ -48,6 +48,7 @@ const WRAPPERS: [Wrapper; 26] = [
     wrapper("catchsegv", "", &[], 0),
     wrapper("runuser", "ugGsT", &["user", "group", "supp-group", "shell"], 0),
     wrapper("watch", "nd", &["interval"], 0),
+    wrapper("sshpass", "fdpP", &[], 0),
 ];
 
 /// Of how many words the wrapper at the beginning of a command line consists, itself included;

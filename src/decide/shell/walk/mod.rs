@@ -18,8 +18,8 @@ use super::words::raw;
 use super::{Call, How, Offence, Reading, Unreadable};
 use rable::{Node, NodeKind};
 use shapes::{
-    at_exit, companion, ended_terminal, has_pid, is_bounded, is_timer, only_file, overs,
-    plain_turns, polls, polls_by_text, text_detaches, uses,
+    at_exit, companion, does_work, ended_terminal, has_pid, is_bounded, is_timer, only_file, overs,
+    passes_by, plain_turns, polls, polls_by_text, text_detaches, uses,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -360,11 +360,13 @@ impl Walk {
     }
 
     fn list(&mut self, nodes: &[&Node], scope: &mut Scope) {
-        for unit in units(nodes) {
+        let units = units(nodes);
+        for (number, unit) in units.iter().enumerate() {
             if unit.background {
-                self.background(&unit, scope);
+                let beside = units[number + 1..].iter().any(does_work);
+                self.background(unit, beside, scope);
             } else {
-                self.chain(&unit, scope);
+                self.chain(unit, scope);
             }
         }
     }
@@ -429,15 +431,29 @@ impl Walk {
         span.start..end + usize::from(own_line && self.text.at(end) == Some('\n'))
     }
 
-    fn background(&mut self, unit: &Unit<'_>, scope: &mut Scope) {
+    /// A job of a `&`; `beside` it something else is done.
+    fn background(&mut self, unit: &Unit<'_>, beside: bool, scope: &mut Scope) {
         let range = unit.range();
         let sign = self.text.skip_blanks(range.end);
-        let end = if self.text.at(sign) == Some('&') { sign + 1 } else { range.end };
-        self.job(unit, range.start..end, How::Ampersand, scope);
+        let mut end = if self.text.at(sign) == Some('&') { sign + 1 } else { range.end };
+        let next = self.text.at(self.text.skip_blanks(end + 1));
+        if self.text.at(end) == Some('!') && matches!(next, None | Some('\n' | ';')) {
+            end += 1; // zsh lets go of it so
+        }
+        let passes = beside && passes_by(&unit.chain);
+        self.job(unit, range.start..end, How::Ampersand, passes, scope);
     }
 
-    /// A job that goes to the background, and all that it is written as.
-    fn job(&mut self, unit: &Unit<'_>, range: Range<usize>, how: How, scope: &mut Scope) {
+    /// A job that goes to the background, in the range of all that it is written as. One that `passes`
+    /// is no offence by itself.
+    fn job(
+        &mut self,
+        unit: &Unit<'_>,
+        range: Range<usize>,
+        how: How,
+        passes: bool,
+        scope: &mut Scope,
+    ) {
         let (offences, edits) = (self.offences.len(), self.edits.len());
         let (names, jobs) = (self.names.clone(), self.found.jobs.len());
         let mut inner = Scope::default();
@@ -449,7 +465,7 @@ impl Walk {
         if only_ours(&unit.chain) {
             return;
         }
-        if is_timer(&unit.chain) {
+        if is_timer(&unit.chain) || (passes && self.offences.len() == offences) {
             scope.events.extend(over); // it ends others, and then itself
             return;
         }
@@ -558,7 +574,7 @@ impl Walk {
                     self.command(command, &mut inner);
                     self.finish(inner);
                 } else {
-                    self.job(&unit, node.span.start..node.span.end, How::Coproc, scope);
+                    self.job(&unit, node.span.start..node.span.end, How::Coproc, false, scope);
                 }
             }
             _ => {}

@@ -3,7 +3,7 @@
 use super::{Scope, parse};
 use crate::decide::shell::call::{ENDS_NOTHING, Resolved, events, polled, resolve};
 use crate::decide::shell::events::Event;
-use crate::decide::shell::list::{simple_commands, simple_programs, units};
+use crate::decide::shell::list::{Unit, simple_commands, simple_programs, units};
 use crate::decide::shell::words::{self, raw};
 use crate::decide::shell::{How, Offence};
 use rable::{Node, NodeKind};
@@ -23,6 +23,9 @@ pub fn companion(node: &Node) -> Option<(bool, Option<&str>)> {
     }
     let file = only_file(redirects)?;
     match raw(words.first()?) {
+        "export" | "local" | "declare" | "readonly" if words.len() > 1 => {
+            words[1..].iter().all(|word| raw(word).ends_with("=$!")).then_some((false, None))
+        }
         "disown" => Some((true, None)),
         "echo" | "printf" if words.iter().any(tells) => Some((false, file)),
         _ => None,
@@ -42,6 +45,9 @@ pub fn only_file(redirects: &[Node]) -> Option<Option<&str>> {
 /// Whether a command uses the PID of the last background job for more than to keep it, wait for it or
 /// end it.
 pub fn has_pid(node: &Node) -> bool {
+    if let NodeKind::Pipeline { commands, .. } = &node.kind {
+        return commands.iter().any(has_pid);
+    }
     let NodeKind::Command { words, .. } = &node.kind else { return false };
     let about = words.first().map(raw).unwrap_or_default();
     let ends = about != "kill" || !words.iter().any(|word| ENDS_NOTHING.contains(&raw(word)));
@@ -73,6 +79,42 @@ pub fn is_timer(chain: &[&Node]) -> bool {
     ];
     programs.iter().any(|program| program == "kill" || program == "pkill")
         && programs.iter().all(|program| harmless.contains(&program.as_str()))
+}
+
+/// So long something may run beside other work, seconds: whatever becomes of it, little is left behind.
+const PASSING: f64 = 60.0;
+
+/// Whether it is over soon: bounded by `timeout`, or a look at what is started here in a moment
+/// (`sleep 2; curl localhost:8000`).
+pub fn passes_by(chain: &[&Node]) -> bool {
+    const PREPARES: [&str; 4] = ["cd", "export", "source", "."];
+    const CLIENTS: [&str; 5] = ["curl", "wget", "nc", "open", "xdg-open"];
+    const LOOKS: [&str; 9] =
+        ["sleep", "echo", "printf", "date", "head", "grep", "jq", "cat", "true"];
+    let Some((last, before)) = chain.split_last() else { return false };
+    let is_one = |words: &[&str], program: &String| words.contains(&program.as_str());
+    if let NodeKind::Command { words, .. } = &last.kind
+        && words.first().map(raw) == Some("timeout")
+        && simple_programs(before).iter().all(|program| is_one(&PREPARES, program))
+    {
+        let limit = resolve(words, 0).at.checked_sub(1).map(|at| raw(&words[at]));
+        let limit = limit.and_then(|limit| limit.trim_end_matches('s').parse::<f64>().ok());
+        return limit.is_some_and(|limit| limit > 0.0 && limit <= PASSING);
+    }
+    let programs = simple_programs(chain);
+    let loops =
+        |node: &&Node| ["while ", "until "].iter().any(|word| node.to_string().contains(word));
+    programs.first().is_some_and(|program| program == "sleep")
+        && programs.iter().any(|program| is_one(&CLIENTS, program))
+        && programs.iter().all(|program| is_one(&CLIENTS, program) || is_one(&LOOKS, program))
+        && !chain.iter().any(loops)
+}
+
+/// Whether a unit does more in the foreground than to wait a while and to say so.
+pub fn does_work(unit: &Unit<'_>) -> bool {
+    let idle = ["sleep", "echo", "printf", "disown", "true", ":"];
+    !unit.background
+        && simple_programs(&unit.chain).iter().any(|program| !idle.contains(&program.as_str()))
 }
 
 /// The words of a loop if they can be part of a name as they are.
