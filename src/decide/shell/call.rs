@@ -172,7 +172,7 @@ fn start_stop_b(words: &[Option<String>]) -> bool {
             word == long
                 || word.strip_prefix('-').is_some_and(|short| {
                     short
-                        .split(|c| "xnpugsacrdNPIkR".contains(c))
+                        .split(|c| "xnpugsacrdNPIkOR".contains(c))
                         .next()
                         .is_some_and(|flags| !flags.starts_with('-') && flags.contains(letter))
                 })

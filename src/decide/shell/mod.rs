@@ -4,7 +4,9 @@
 //! The shell's grammar is read by a parser of it, so that `2>&1`, `a && b`, a quoted `'x &'`, the text
 //! of a here-document and `$((a & b))` are what they are. What runs elsewhere (`ssh host '...'`,
 //! `docker exec`) is not looked into; a script that a local shell is handed (`bash -c '...'`, `eval`)
-//! is. What cannot be known before the command runs is let through.
+//! is. What another manager keeps (`docker run -d`, `systemd-run`, `sbatch`) is not left behind: it has a
+//! name there, and can be asked for and ended by it. What cannot be known before the command runs is let
+//! through.
 
 mod words;
 mod wrappers;

@@ -21,13 +21,14 @@ const fn wrapper(
 }
 
 /// From their man pages.
-const WRAPPERS: [Wrapper; 27] = [
+const WRAPPERS: [Wrapper; 28] = [
     wrapper("env", "uCS", &["unset", "chdir"], 0),
     wrapper("sudo", "ugpCTRrtDhU", &["user", "group", "prompt", "host", "chdir", "chroot"], 0),
     wrapper("doas", "uC", &[], 0),
     wrapper("nice", "n", &["adjustment"], 0),
     wrapper("ionice", "cnpPu", &["class", "classdata"], 0),
     wrapper("timeout", "ks", &["kill-after", "signal"], 1),
+    wrapper("gtimeout", "ks", &["kill-after", "signal"], 1), // on macOS
     wrapper("stdbuf", "ioe", &["input", "output", "error"], 0),
     wrapper("time", "fo", &["format", "output"], 0),
     wrapper("command", "", &[], 0),

@@ -5,7 +5,7 @@ use crate::decide::shell::call::{ENDS_NOTHING, Resolved, events, polled, resolve
 use crate::decide::shell::events::Event;
 use crate::decide::shell::list::{Unit, simple_commands, simple_programs, units};
 use crate::decide::shell::words::{self, raw};
-use crate::decide::shell::{How, Offence};
+use crate::decide::shell::{How, Offence, wrappers};
 use rable::{Node, NodeKind};
 
 /// Whether it is bounded by the job it stands in: of one that is waited for or ended, `nohup` and
@@ -94,10 +94,11 @@ pub fn passes_by(chain: &[&Node]) -> bool {
     let Some((last, before)) = chain.split_last() else { return false };
     let is_one = |words: &[&str], program: &String| words.contains(&program.as_str());
     if let NodeKind::Command { words, .. } = &last.kind
-        && words.first().map(raw) == Some("timeout")
+        && matches!(words.first().map(raw), Some("timeout" | "gtimeout"))
         && simple_programs(before).iter().all(|program| is_one(&PREPARES, program))
     {
-        let limit = resolve(words, 0).at.checked_sub(1).map(|at| raw(&words[at]));
+        let known: Vec<_> = words.iter().map(words::literal).collect();
+        let limit = wrappers::length(&known).map(|length| raw(&words[length - 1]));
         let limit = limit.and_then(|limit| limit.trim_end_matches('s').parse::<f64>().ok());
         return limit.is_some_and(|limit| limit > 0.0 && limit <= PASSING);
     }
