@@ -22,8 +22,8 @@ const OTHER_VARIABLES: [&str; 7] = [
     "SENTINEL_SLURM_TASKS",
 ];
 
-/// What the files hold that is not the programs' own.
-const FOREIGN: [&str; 2] = ["env", "recorded_env"];
+/// What holds keys that are no fields: variables, and causes.
+const FOREIGN: [&str; 3] = ["env", "recorded_env", "failures"];
 
 type Words = BTreeSet<String>;
 
@@ -288,6 +288,35 @@ fn the_fields_of_the_files_of_a_registry_are_told() {
         let name = made.replace("dies", "NAME");
         assert!(text.contains(&name), "{name}");
     }
+}
+
+#[test]
+fn the_fields_of_what_sentinel_keep_prints_are_told() {
+    let scene = Scene::new();
+    scene.kept("register --no-auto-restart dies -- false").exits(0);
+    scene.kept("start dies");
+    until("it has failed", || {
+        scene.kept("healthcheck").exits(0);
+        scene.phase("dies") == "failed"
+    });
+    let status = scene.kept("--json status dies").exits(3).json();
+    are_told("Status", &[status], &["at", "cause", "diagnosis", "lasted_s"]);
+
+    let metrics = scene.kept("metrics").exits(0).json();
+    let keys = |object: &Value| -> Words { object.as_object().unwrap().keys().cloned().collect() };
+    let (one, totals) = (&metrics["processes"][0], keys(&metrics["totals"]));
+    are_told("Metrics", std::slice::from_ref(one), &[]);
+    let page = page("sentinel.5");
+    let told = marked(section(&page, ".Ss Metrics"), &[".Va "]);
+    assert_eq!(told, &keys(&metrics) | &totals);
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, table) = readme.split_once("\n| field of a process | unit | meaning |\n").unwrap();
+    let rows: Vec<&str> = table.lines().skip(1).take_while(|line| line.starts_with("| ")).collect();
+    let field = |row: &&str| row.split('`').nth(1).unwrap().to_owned();
+    assert_eq!(rows.iter().map(field).collect::<Words>(), keys(one));
+    let summed = rows.iter().filter(|row| !row.contains("Not in `totals`")).map(field);
+    let more = ["processes", "bad_entries", "name", "state"].map(str::to_owned);
+    assert_eq!(&summed.collect::<Words>() | &more.clone().into(), &totals | &more.into());
 }
 
 /// A line of a page as it is printed.

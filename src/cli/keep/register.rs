@@ -81,7 +81,8 @@ pub struct Register {
     #[arg(long, value_name = "DUR", value_parser = values::positive_duration)]
     check_interval: Option<Duration>,
 
-    /// So long without any evidence is hung: ended and restarted [default: 300s]
+    /// So long without any evidence is hung: ended and restarted [default: 300s, or three times a given
+    /// --check-interval if that is more]
     #[arg(long, alias = "stale", value_name = "DUR", value_parser = values::positive_duration)]
     progress_timeout: Option<Duration>,
 
