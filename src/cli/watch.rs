@@ -224,10 +224,11 @@ fn complain(why: &dyn std::fmt::Display) {
 }
 
 fn list(config: &Config, json: bool) -> ExitCode {
-    let mut failed = false;
+    let (mut listed_any, mut failed) = (false, false);
     let mut out = BufWriter::new(std::io::stdout().lock());
     let listed = watch::list(config, &mut |news| match news {
         News::Verdict(report) => {
+            listed_any = true;
             let line = if json { self::json(report) } else { report.headline() };
             let _ = writeln!(out, "{line}");
         }
@@ -239,7 +240,13 @@ fn list(config: &Config, json: bool) -> ExitCode {
     });
     let _ = out.flush();
     match listed {
-        Ok(()) => ExitCode::from(if failed { 2 } else { 0 }),
+        Ok(()) => {
+            // A directory that was mistyped is as empty as one in which nothing was started.
+            if !(listed_any || failed || json) {
+                complain(&format!("no jobs in {}", config.dir.display()));
+            }
+            ExitCode::from(if failed { 2 } else { 0 })
+        }
         Err(error) => refuse(&error),
     }
 }

@@ -247,8 +247,18 @@ fn list_shows_every_job_without_touching_any() {
 #[test]
 fn list_of_a_directory_without_jobs_is_empty() {
     let scene = Scene::with_directory();
-    let done = scene.watched("--list");
-    assert_eq!(done.json_lines().len(), 0, "{}", done.told());
+    let done = scene.watched("--list").exits(0);
+    assert_eq!(done.stdout, "", "nothing for a program to read");
+    assert_eq!(done.stderr, format!("sentinel-watch: no jobs in {}\n", scene.dir().display()));
+    let done = scene.watched("--list --json").exits(0);
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
+    let done =
+        scene.program(crate::scene::WATCH).args(["--dir", "mistyped", "--list"]).finish().exits(0);
+    assert!(
+        done.stderr.contains("no jobs in ") && done.stderr.contains("mistyped"),
+        "{}",
+        done.told()
+    );
 }
 
 #[test]
