@@ -61,6 +61,39 @@ impl Project {
 }
 
 #[test]
+fn a_command_of_another_tool_is_answered_with_the_one_that_is_meant() {
+    let scene = Scene::new();
+    for (typed, meant) in [
+        ("list", "status"),
+        ("ls", "status"),
+        ("--registry list add bot true", "register"),
+        ("rm bot", "deregister"),
+        ("--json kill bot", "stop"),
+        ("reload bot", "restart"),
+        ("tail bot", "logs"),
+    ] {
+        let done = scene.kept(typed).exits(2).says(&format!("exists: '{meant}'"));
+        assert_eq!(done.stdout, "", "{typed}");
+    }
+    // What comes after a command, and what stands for a name, is none.
+    scene.kept("skill add").exits(2).never_says("register");
+    scene.kept("status ls").exits(4).says("ls is not registered");
+}
+
+#[test]
+fn only_what_is_wrong_is_said_where_nothing_is_started() {
+    let scene = Scene::new();
+    let nothing = format!("nothing is registered in {}", scene.registry().display());
+    for command in ["start --all", "restart --all", "stop --all", "status"] {
+        scene.kept(command).exits(0).says(&nothing).never_says("nobody looks");
+    }
+    scene.kept("--json start --all").exits(0).never_says("nothing");
+    scene.kept("start nosuch").exits(4).says("not registered").never_says("nobody looks");
+    scene.kept("register quick --completes true").exits(0);
+    scene.kept("start nosuch quick").exits(4).says("not registered").says("nobody looks");
+}
+
+#[test]
 fn the_command_lines_of_the_seed_work_on_its_registry() {
     if !has("python3") {
         return skip("the_command_lines_of_the_seed_work_on_its_registry", "no python3");

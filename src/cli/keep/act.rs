@@ -58,14 +58,16 @@ fn as_it_runs(description: Description) -> Process {
 }
 
 pub fn start(context: &Context, names: &Names) -> Result<u8, KeepError> {
-    let code = each(context, names, known(context), act::start)?;
-    warn(context);
+    let registry = registry::load(&context.home)?;
+    let code = each(context, &registry, names, known(context), act::start);
+    warn(context, &registry, names);
     Ok(code)
 }
 
 pub fn restart(context: &Context, names: &Names) -> Result<u8, KeepError> {
-    let code = each(context, names, known(context), act::restart)?;
-    warn(context);
+    let registry = registry::load(&context.home)?;
+    let code = each(context, &registry, names, known(context), act::restart);
+    warn(context, &registry, names);
     Ok(code)
 }
 
@@ -75,12 +77,13 @@ pub fn stop(context: &Context, names: &Names) -> Result<u8, KeepError> {
         Err(_) => Ok(Process::new("")),
         Ok(_) => registry::process(&context.home, registry, name),
     };
-    each(context, names, found, act::stop)
+    Ok(each(context, &registry::load(&context.home)?, names, found, act::stop))
 }
 
-/// Says so where nobody would see a death.
-fn warn(context: &Context) {
-    if !is_looked_after(&context.home) {
+/// Says so where nobody would see a death of what was to be started.
+fn warn(context: &Context, registry: &Registry, names: &Names) {
+    let known = |name: &JobName| matches!(registry.get(name), Ok(Some(_)));
+    if names.chosen(registry).iter().any(known) && !is_looked_after(&context.home) {
         say(
             "sentinel-keep: nobody looks after this registry yet: see sentinel-keep install, or keep sentinel-keep healthcheck --every 1m running",
         );
@@ -109,17 +112,21 @@ fn known(context: &Context) -> impl Fn(&Registry, &JobName) -> Result<Process, K
 
 fn each(
     context: &Context,
+    registry: &Registry,
     names: &Names,
     find: impl Fn(&Registry, &JobName) -> Result<Process, KeepError> + Sync,
     act: impl Fn(&Home, (&JobName, &Process), &Settings) -> Result<Done, KeepError> + Sync,
-) -> Result<u8, KeepError> {
-    let registry = registry::load(&context.home)?;
+) -> u8 {
+    let chosen = names.chosen(registry);
+    if chosen.is_empty() && registry.bad().next().is_none() {
+        context.say_empty();
+    }
     let mut worst = 0;
     let mut waiting = Vec::new();
     abreast(
-        &names.chosen(&registry),
+        &chosen,
         |name| {
-            find(&registry, name)
+            find(registry, name)
                 .and_then(|process| act(&context.home, (name, &process), &context.settings))
         },
         |name, done| match done {
@@ -135,7 +142,7 @@ fn each(
             worst = worst.max(context.fail(&bad.name, &error));
         }
     }
-    Ok(worst.max(wait_for_others(context, &registry, waiting)))
+    worst.max(wait_for_others(context, registry, waiting))
 }
 
 /// Starts what comes after others as these come up.

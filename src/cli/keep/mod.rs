@@ -22,8 +22,10 @@ use crate::keep::{KeepError, send, tmux};
 use crate::os::say::{print, say};
 use crate::protocol::name::JobName;
 use crate::protocol::text::json;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 use std::env::VarError;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -230,6 +232,16 @@ impl Context {
         }
     }
 
+    /// Says that there is no process to speak of, to people.
+    fn say_empty(&self) {
+        if !self.json {
+            say(format!(
+                "sentinel-keep: nothing is registered in {}; register a process with: sentinel-keep register NAME COMMAND",
+                self.home.registry().display()
+            ));
+        }
+    }
+
     /// Says what could not be done; its exit code.
     fn fail(&self, name: &str, error: &KeepError) -> u8 {
         say(format!("sentinel-keep: {error}"));
@@ -246,7 +258,7 @@ impl Context {
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return explain(&error, usage()),
+        Err(error) => return explain(&meant(error), usage()),
     };
     let registry = values::registry(args.registry).map_err(KeepError::Usage);
     // These make nothing, and need nothing to be there.
@@ -303,17 +315,49 @@ pub fn main() -> ExitCode {
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
 }
 
+/// What other keepers of processes call it, which is not spelt alike.
+const CALLED_ELSEWHERE: [(&str, &[&str]); 9] = [
+    ("register", &["add", "create", "new"]),
+    ("deregister", &["delete", "del", "remove", "rm", "unregister"]),
+    ("start", &["up", "run"]),
+    ("stop", &["down", "kill", "terminate"]),
+    ("restart", &["reload"]),
+    ("status", &["list", "ls", "ps", "show", "info", "describe", "inspect", "top", "monit"]),
+    ("logs", &["log", "tail", "follow"]),
+    ("install", &["enable", "startup"]),
+    ("uninstall", &["disable", "unstartup"]),
+];
+
+/// A wrong command's error names the one that is meant.
+fn meant(mut error: clap::Error) -> clap::Error {
+    let word = called();
+    let known = CALLED_ELSEWHERE
+        .iter()
+        .find(|(_, words)| words.iter().any(|it| word.as_ref().is_some_and(|word| word == it)));
+    if let Some((command, _)) = known
+        && error.kind() == ErrorKind::InvalidSubcommand
+    {
+        let command = ContextValue::Strings(vec![(*command).to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, command);
+    }
+    error
+}
+
 /// The exit code of wrong usage. To a hook's host 2 means "no", to each and every command: there it is 1.
 fn usage() -> u8 {
+    if called().is_some_and(|command| command == "hook") { 1 } else { 2 }
+}
+
+/// The word that stands where a command is to stand.
+fn called() -> Option<OsString> {
     let mut words = std::env::args_os().skip(1);
-    let command = loop {
+    loop {
         match words.next() {
             Some(word) if word == "--registry" || word == "--alert-cmd" => drop(words.next()),
             Some(word) if word.as_encoded_bytes().starts_with(b"-") => {}
-            word => break word,
+            word => return word,
         }
-    };
-    if command.is_some_and(|command| command == "hook") { 1 } else { 2 }
+    }
 }
 
 fn alert_variable() -> Option<String> {

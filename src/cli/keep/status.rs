@@ -3,7 +3,7 @@
 use super::Context;
 use crate::keep::status::{self, State, Status};
 use crate::keep::{KeepError, registry};
-use crate::os::say::{print, say};
+use crate::os::say::print;
 use crate::protocol::ledger::Failure;
 use crate::protocol::name::JobName;
 use crate::protocol::text::{cut, json, one_line};
@@ -37,10 +37,7 @@ pub fn run(context: &Context, name: Option<&JobName>) -> Result<u8, KeepError> {
             print(&in_full(status));
         }
     } else if all.is_empty() {
-        say(format!(
-            "sentinel-keep: nothing is registered in {}; register a process with: sentinel-keep register NAME COMMAND",
-            context.home.registry().display()
-        ));
+        context.say_empty();
     } else {
         print(&table(&all));
     }
