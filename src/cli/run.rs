@@ -1,6 +1,6 @@
 //! `sentinel-run`: arguments, closing line, exit code.
 
-use super::{explain, values};
+use super::{explain, values, with_dashes};
 use crate::os::ask::{bad_address, bad_pattern};
 use crate::os::say::{print, say};
 use crate::protocol::circuit::MAX_FAILURES;
@@ -13,7 +13,6 @@ use crate::protocol::time::{human, seconds};
 use crate::run::config::{Config, GRACE, INTERVAL, PROBE_INTERVAL, Probe, STALE, STALE_PROGRESS};
 use crate::run::{self, Ended};
 use clap::Parser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -124,7 +123,7 @@ pub struct Args {
     circuit: Option<JobName>,
 
     /// Failures in a row that open the circuit; 0: never [default: $SENTINEL_MAX_FAILURES, else 3]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u32>)]
     max_failures: Option<u32>,
 
     /// Allow one trial run this long after the last failure
@@ -152,7 +151,7 @@ pub struct Args {
     health_http: Option<String>,
 
     /// So many failed health probes in a row: no evidence any more [default: 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::positive)]
     failure_threshold: Option<u32>,
 
     /// How often probes are asked; each has as long to answer, 30s at most [default: 20s, or a third
@@ -286,22 +285,6 @@ fn is_probed(probes: &[Probe], kind: Kind) -> bool {
     probes.iter().any(|probe| probe.kind() == kind)
 }
 
-/// Who types a command line as for `nohup` or `timeout` is told what is missing in it.
-fn with_dashes(mut error: clap::Error) -> clap::Error {
-    let guessed = error.get(ContextKind::SuggestedArg).is_some();
-    let refused = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-    let words = std::env::args_os().skip(1).take_while(|word| *word != *refused);
-    // A name and a command came before what was refused.
-    let bare = words.filter(|word| !word.as_encoded_bytes().starts_with(b"-")).count() >= 2;
-    let dashed = std::env::args_os().any(|word| word == "--");
-    if error.kind() == ErrorKind::UnknownArgument && !guessed && !dashed && bare {
-        let tip = "the command and its arguments come after '--'";
-        let tips = ContextValue::StyledStrs(vec![tip.into()]);
-        error.insert(ContextKind::Suggested, tips);
-    }
-    error
-}
-
 /// `sentinel-run`, from its arguments to its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -309,7 +292,7 @@ pub fn main() -> ExitCode {
     const OWN_FAILURE: u8 = 125;
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return explain(&with_dashes(error), OWN_FAILURE),
+        Err(error) => return explain(with_dashes(error, 1), OWN_FAILURE),
     };
     let config = match args.lower() {
         Ok(config) => config,
@@ -338,10 +321,13 @@ fn report(config: &Config, ended: &Ended) -> ExitCode {
                     "" => String::new(),
                     diagnosis => format!("; {}", cut(diagnosis, DIAGNOSIS)),
                 };
-                say(format!(
-                    "sentinel-run: {} {}: {why} after {lasted}{diagnosis}",
-                    result.name, result.outcome
-                ));
+                let head = format!("sentinel-run: {} {}", result.name, result.outcome);
+                // Behind what is more than a phrase the time would be read as a part of it.
+                if why.contains([':', ';']) {
+                    say(format!("{head} after {lasted}: {why}{diagnosis}"));
+                } else {
+                    say(format!("{head}: {why} after {lasted}{diagnosis}"));
+                }
             }
             ExitCode::from(*code)
         }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, until};
+use crate::scene::{RUN, Scene, until};
 
 /// The record of the end holds each of these, for every outcome.
 const RESULT_KEYS: [&str; 19] = [
@@ -197,9 +197,18 @@ fn bad_usage_is_125_and_creates_nothing() {
     }
     // As one types it for `nohup` and `timeout`.
     for line in ["job ./work.sh", "sleep 1", "ls -l", "--timeout 1 job tail -f log"] {
-        scene.ran(line).exits(125).says("come after '--'").never_says("'-- -l'");
+        // Not by --dir, whose value is a word as well.
+        let typed = scene.program(RUN).env("SENTINEL_DIR", scene.dir()).args(line.split(' '));
+        typed.finish().exits(125).says("come after '--'").never_says("'-- -l'");
     }
     scene.ran("--timout 1 job true").exits(125).says("'--timeout'").never_says("come after");
+    for line in ["--background job -- true", "--timeout -5 job -- true"] {
+        scene.ran(line).exits(125).says("unexpected argument").never_says("tip:");
+    }
+    scene.ran("--max-failures many job -- true").exits(125).says("expected a whole number");
+    // What is to be typed instead is not run into the time.
+    fs::write(scene.path("work.sh"), "true").unwrap();
+    scene.ran("plain -- ./work.sh").exits(126).says(" executable: chmod +x ./work.sh\n");
     assert!(!scene.file("job.status").exists());
     scene.ran(&format!("{} -- true", "n".repeat(100))).exits(0);
 }

@@ -15,7 +15,7 @@ mod follow;
 mod hook;
 mod skill;
 
-use super::{explain, values};
+use super::{explain, values, with_dashes};
 use crate::keep::alerts::Settings;
 use crate::keep::home::Home;
 use crate::keep::{KeepError, send, tmux};
@@ -115,6 +115,7 @@ enum Command {
         /// Name of the process
         name: JobName,
         /// Its PID
+        #[arg(value_parser = values::whole::<i32>)]
         pid: i32,
     },
     /// What runs, what does not, and why. Exit status: 0 running, 3 not, 4 not registered
@@ -258,7 +259,7 @@ impl Context {
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return explain(&meant(error), usage()),
+        Err(error) => return explain(meant(error), usage()),
     };
     let registry = values::registry(args.registry).map_err(KeepError::Usage);
     // These make nothing, and need nothing to be there.
@@ -331,6 +332,9 @@ const CALLED_ELSEWHERE: [(&str, &[&str]); 9] = [
 /// A wrong command's error names the one that is meant.
 fn meant(mut error: clap::Error) -> clap::Error {
     let word = called();
+    if word.as_ref().is_some_and(|word| word == "register") {
+        return with_dashes(error, 2);
+    }
     let known = CALLED_ELSEWHERE
         .iter()
         .find(|(_, words)| words.iter().any(|it| word.as_ref().is_some_and(|word| word == it)));
