@@ -32,7 +32,8 @@ With several names: 2, else 5 while one still runs, else the worst of 7, 6, 3, 4
 #[expect(clippy::doc_markdown, reason = "these are the texts of --help")]
 /// Wait for jobs and give one verdict each: success, failed, hung or timeout.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel-watch", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "sentinel-watch", version, after_help = EXAMPLES, max_term_width = 100,
+    override_usage = "sentinel-watch [OPTIONS] NAME...\n       sentinel-watch [OPTIONS] --list")]
 #[command(group = ArgGroup::new("mode").args(["once", "probe", "list", "stop", "reset_circuit", "any"]))]
 pub struct Args {
     /// Names of the jobs
@@ -103,7 +104,7 @@ pub struct Args {
     json: bool,
 
     /// Log lines shown for a verdict other than success, 2 KiB at most [default: 20]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole::<usize>)]
     tail: Option<usize>,
 
     /// A line per change of state as it happens
@@ -185,7 +186,7 @@ impl Args {
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return explain(&error, 2),
+        Err(error) => return explain(error, 2),
     };
     let (task, json, exit_zero, ticks) =
         (args.task(), args.json, args.exit_zero, args.tick.is_some());
@@ -258,7 +259,11 @@ fn reset(config: &Config) -> ExitCode {
             for (key, failures) in closed {
                 match failures {
                     Some(failures) => print(&format!("closed  {key}  after {failures} failures")),
-                    None => print(&format!("{}  {key}  no such job", Verdict::Missing)),
+                    None => print(&format!(
+                        "{}  {key}  no such job in {}",
+                        Verdict::Missing,
+                        config.dir.display()
+                    )),
                 }
                 exits.push(if failures.is_some() { 0 } else { Verdict::Missing.exit(false) });
             }

@@ -112,7 +112,9 @@ impl Report {
     /// No such job.
     #[must_use]
     pub fn missing(subject: &Subject) -> Self {
-        Self::bare(subject, Verdict::Missing)
+        let mut report = Self::bare(subject, Verdict::Missing);
+        report.reason = Some(format!("no such job in {}", subject.files.dir().display()));
+        report
     }
 
     fn bare(subject: &Subject, verdict: Verdict) -> Self {
@@ -326,7 +328,7 @@ impl Report {
         let elapsed = self.elapsed_s.and_then(seconds).map(human);
         let after = elapsed.as_ref().map(|elapsed| format!(" after {elapsed}")).unwrap_or_default();
         match (self.verdict, self.outcome) {
-            (Verdict::Missing, _) => "no such job".to_owned(),
+            (Verdict::Missing, _) => self.reason.clone().unwrap_or_default(),
             (Verdict::Running, _) => self.running(),
             (_, Some(Outcome::Failed)) => match (self.exit_code, &self.signal) {
                 (Some(code), _) => format!("exit code {code}{after}"),
@@ -392,6 +394,7 @@ impl Report {
         let said = [
             self.exit_code.map(|code| format!("exit code {code}")),
             self.signal.as_ref().map(|signal| format!("killed by {signal}")),
+            self.reason.clone().filter(|_| self.verdict == Verdict::Missing),
         ];
         if let Some(reason) = self.reason.as_ref().filter(|r| !said.contains(&Some((*r).clone()))) {
             let runs = self.verdict == Verdict::Running;

@@ -153,7 +153,8 @@ fn the_wait_is_bounded_by_option_or_variable() {
     // The option stands over the variable.
     let done = scene.watch("--max-wait 100ms job").env("SENTINEL_MAX_WAIT", "10m").finish();
     done.exits(5);
-    scene.watched("--start-wait 200ms nobody").exits(6).says("missing");
+    let nobody = format!("missing  nobody  no such job in {}\n", scene.dir().display());
+    assert_eq!(scene.watched("--start-wait 200ms nobody").exits(6).stdout, nobody);
     scene.watched("--once nobody").exits(6);
     scene.stop("job");
     wrapper.wait();
