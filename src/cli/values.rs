@@ -1,6 +1,7 @@
 //! Durations, sizes and percentages as people type them, and where a job's files are by default.
 
 use crate::protocol::time::{FOR_EVER, seconds};
+use std::num::IntErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +42,30 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     let got = duration(text)?;
     if got.is_zero() { Err("expected more than 0".to_owned()) } else { Ok(got) }
+}
+
+/// How many.
+///
+/// # Errors
+/// What was expected.
+pub fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let number = text.trim().parse::<u64>().map_err(|error| error.kind().clone());
+    match number.map(T::try_from) {
+        Ok(Ok(number)) => Ok(number),
+        Ok(Err(_)) | Err(IntErrorKind::PosOverflow) => Err("it is too large".to_owned()),
+        Err(_) => Err("expected a whole number of 0 or more".to_owned()),
+    }
+}
+
+/// How many, and not none.
+///
+/// # Errors
+/// As [`whole`].
+pub fn positive(text: &str) -> Result<u32, String> {
+    match whole(text)? {
+        0 => Err("expected more than 0".to_owned()),
+        number => Ok(number),
+    }
 }
 
 /// `64M`, `1G`, `4096`: K, M and G are powers of 1024.
@@ -161,6 +186,17 @@ mod tests {
         for bad in ["", "-1", "inf", "nan", "soon", "1 parsec", "s", "."] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!((whole("0"), whole(" 12 "), positive("3")), (Ok(0_u32), Ok(12_u64), Ok(3)));
+        for bad in ["", "many", "-1", "1.5"] {
+            assert_eq!(whole::<u64>(bad), Err("expected a whole number of 0 or more".to_owned()));
+        }
+        assert_eq!(whole::<u32>("4294967296"), Err("it is too large".to_owned()));
+        assert_eq!(whole::<u64>(&"9".repeat(99)), Err("it is too large".to_owned()));
+        assert_eq!(positive("0"), Err("expected more than 0".to_owned()));
     }
 
     #[test]

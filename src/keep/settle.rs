@@ -190,8 +190,8 @@ impl Case<'_> {
                 let after_s = after.as_secs_f64();
                 self.ledger.phase = Phase::Due { at: died.later(after), after_s };
                 let action = match after {
-                    Duration::ZERO => "restarted at once".to_owned(),
-                    after => format!("restarted after {}", human(after)),
+                    Duration::ZERO => "restart at once".to_owned(),
+                    after => format!("restart after {}", human(after)),
                 };
                 self.raise(failure.cause, &message, &action, run_id);
             }

@@ -246,7 +246,10 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
         ("register bot true --check-interval 5s --progress-timeout 10s", "more than twice"),
         ("register bot true --health-http ftp://x", "ftp://x"),
         ("register bot true --after bot", "after"),
-        ("register bot true --failure-threshold 0", "failure_threshold"),
+        ("register bot true --failure-threshold 0", "expected more than 0"),
+        ("register bot true --max-restarts many", "expected a whole number"),
+        ("register bot python3 bot.py --port 80", "come after '--'"),
+        ("register bot true --every 5m --", "unexpected argument"),
         ("start", "required"),
         ("start good --all", "cannot be used with"),
     ];

@@ -1,6 +1,7 @@
 //! `logs` and `events`: the end of a file, and what is added to it.
 
 use super::Context;
+use crate::cli::values;
 use crate::keep::follow::{Follow, FollowError};
 use crate::keep::home::Home;
 use crate::keep::{KeepError, registry};
@@ -25,7 +26,7 @@ pub struct Extent {
     follow: bool,
 
     /// Begin with the last N lines
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = values::whole::<u64>)]
     lines: Option<u64>,
 }
 

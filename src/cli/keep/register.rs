@@ -56,7 +56,7 @@ pub struct Register {
     no_auto_restart: bool,
 
     /// Give up after N restarts within 10 minutes, or in a row without a run of 60s [default: 5]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u32>)]
     max_restarts: Option<u32>,
 
     /// The longest time before a restart [default: 30s]
@@ -69,7 +69,7 @@ pub struct Register {
     backoff: Option<Growth>,
 
     /// So many failed health probes in a row: unhealthy, and no evidence any more [default: 3]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::positive)]
     failure_threshold: Option<u32>,
 
     /// TERM, then KILL after this long [default: 10s]
