@@ -242,7 +242,7 @@ impl Case<'_> {
                     "exit code 0 before its time ({}): if a signal to the command itself ended it, nobody can know whose",
                     human(expected)
                 ),
-                None => "exit code 0, but it is to run for ever: if a signal to the command itself ended it, nobody can know whose".to_owned(),
+                None => "exit code 0, but it is to run for ever: it may have gone into the background; if a signal to the command itself ended it, nobody can know whose".to_owned(),
             },
             Cause::Stopped => match result.and_then(|result| result.exit_code) {
                 Some(code) => format!("{told} (exit code {code})"),

@@ -59,6 +59,16 @@ fn exit_0_is_the_end_of_the_work_from_80_percent_of_its_time_on() {
 }
 
 #[test]
+fn what_goes_into_the_background_has_ended() {
+    let scene = Scene::new();
+    scene.kept(&format!("register bot {LEFT} 'setsid sleep 3632 & exit 0'")).exits(0);
+    scene.kept("start bot").exits(0);
+    settled(&scene);
+    scene.kept("alerts").exits(0).says("it may have gone into the background");
+    scene.nothing_is_left();
+}
+
+#[test]
 fn who_told_the_wrapper_to_end_is_in_the_record_and_an_early_exit_0_is_a_death() {
     for options in ["", "--duration 8h", "--completes"] {
         let scene = Scene::new();
