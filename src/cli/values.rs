@@ -49,7 +49,7 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What was expected.
 pub fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
-    let number = text.trim().parse::<u64>().map_err(|error| error.kind().clone());
+    let number = text.trim().parse::<u64>().map_err(|error| *error.kind());
     match number.map(T::try_from) {
         Ok(Ok(number)) => Ok(number),
         Ok(Err(_)) | Err(IntErrorKind::PosOverflow) => Err("it is too large".to_owned()),

@@ -168,6 +168,9 @@ impl Args {
             grace: self.grace,
             kill: match self.kill_cmd {
                 _ if self.no_kill => Kill::Never,
+                Some(command) if command.trim().is_empty() => {
+                    return Err("--kill-cmd is empty: expected a command for sh -c".to_owned());
+                }
                 Some(command) => Kill::Command(command),
                 None => Kill::Signals,
             },

@@ -376,6 +376,7 @@ fn bad_usage_of_the_watcher_is_2() {
         "''",
         "a/b",
         "--once --max-wait x job",
+        "--kill-cmd '' job",
     ] {
         let done = scene.watched(line).exits(2);
         assert_ne!(done.stderr, "", "{line}");
