@@ -160,3 +160,15 @@ fn a_wrapper_that_cannot_be_executed_is_a_refused_start_that_is_put_off() {
     let tries = fs::read_to_string(bin.join("sentinel-run.tries")).unwrap().lines().count();
     assert_eq!(tries, 1, "tried again at once");
 }
+
+#[test]
+fn a_job_of_the_name_of_a_process_is_taken_for_it() {
+    let scene = Scene::new();
+    scene.detached("bot", "--grace 300ms bot -- sleep 4243");
+    scene.kept("register bot -- sleep 4242").exits(0);
+    scene.kept("status bot").exits(0).says("running");
+    scene.kept("start bot").exits(0).says("already");
+    assert_eq!((copies(&scene, "sleep 4243"), copies(&scene, "sleep 4242")), (1, 0));
+    scene.kept("stop bot").exits(0);
+    scene.nothing_is_left();
+}
