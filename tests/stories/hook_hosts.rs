@@ -61,22 +61,24 @@ fn wrong(host: &Host, scene: &Scene, project: &Path, number: usize, row: &Row) -
 }
 
 #[test]
-fn every_host_lets_through_what_ends_and_refuses_what_is_left_behind() {
+fn what_ends_passes_and_what_is_left_behind_is_refused() {
     let rows = table();
     let passing = rows.iter().filter(|row| row.passes).count();
     assert!(rows.len() >= 150 && 2 * passing >= rows.len(), "{passing} of {}", rows.len());
-    let all = |host: &'static Host| {
-        let scene = Scene::new();
+    // The judgement knows nothing of hosts, so each row is asked by one of them, in turn.
+    let own = |first: usize| {
+        let (host, scene) = (&HOSTS[first], Scene::new());
         let project = scene.project("shop");
-        let answers = rows.iter().enumerate().filter_map(|(number, row)| {
+        let rows = rows.iter().skip(first).step_by(HOSTS.len()).enumerate();
+        let answers = rows.filter_map(|(number, row)| {
             let wrong = wrong(host, &scene, &project, number, row)?;
             Some(format!("{}: {:?}\n{wrong}", host.name, row.command))
         });
         answers.collect::<Vec<String>>()
     };
     let wrong: Vec<String> = std::thread::scope(|threads| {
-        let all = &all;
-        let hosts: Vec<_> = HOSTS.iter().map(|host| threads.spawn(move || all(host))).collect();
+        let own = &own;
+        let hosts: Vec<_> = (0..HOSTS.len()).map(|at| threads.spawn(move || own(at))).collect();
         hosts.into_iter().flat_map(|host| host.join().unwrap()).collect()
     });
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n\n"));

@@ -263,7 +263,7 @@ fn a_killed_template_takes_its_heartbeat_loop_with_it() {
     let wrapper = template_up(&scene, "touch working; sleep 3605; :");
     wrapper.signal(rustix::process::Signal::KILL);
     wrapper.wait();
-    assert!(!scene.members_running("sleep 10").is_empty(), "the loop goes on by itself");
+    until("the loop goes on by itself", || !scene.members_running("sleep 10").is_empty());
     let verdict = scene.watched("--grace 500ms --json step").exits(1).json();
     assert_eq!(verdict["outcome"], json!("lost"));
     assert_eq!(scene.status("step").as_deref(), Some("FAILED\n"));
