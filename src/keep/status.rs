@@ -138,17 +138,13 @@ pub struct Status {
     pub tmux: Option<String>,
 }
 
-/// All of them, or one.
+/// All of them; some, where some are named.
 ///
 /// # Errors
 /// If the jobs cannot be looked at.
-pub fn all(
-    home: &Home,
-    registry: &Registry,
-    only: Option<&JobName>,
-) -> Result<Vec<Status>, KeepError> {
+pub fn all(home: &Home, registry: &Registry, only: &[JobName]) -> Result<Vec<Status>, KeepError> {
     let chosen: Vec<(&JobName, &Process)> =
-        registry.processes().filter(|(name, _)| only.is_none_or(|only| only == *name)).collect();
+        registry.processes().filter(|(name, _)| only.is_empty() || only.contains(name)).collect();
     let names: Vec<JobName> = chosen.iter().map(|(name, _)| (*name).clone()).collect();
     let reports = if names.is_empty() { Vec::new() } else { look::peek(home, names)? };
     let reports: HashMap<String, Report> =
@@ -161,7 +157,7 @@ pub fn all(
             .unwrap_or_else(|error| Status::invalid(name.as_str(), &error.to_string()));
         found.push(status);
     }
-    if only.is_none() {
+    if only.is_empty() {
         found.extend(registry.bad().map(|bad| Status::invalid(&bad.name, &bad.why)));
         found.extend(
             strays::find(home, registry)

@@ -23,7 +23,7 @@ pub enum DirError {
         source: io::Error,
     },
     /// It could be somebody else's.
-    #[error("{} {why}: refused; choose a directory of your own with --dir", path.display())]
+    #[error("{} {why}: refused; choose a place of your own with --dir", path.display())]
     Refused {
         /// What.
         path: PathBuf,

@@ -216,6 +216,11 @@ fn each_command_tells_a_program_what_it_did() {
     let all = scene.kept("--json status").exits(0);
     assert_eq!(states(&all), [one("a", "stopped"), one("b", "running")]);
     assert_eq!(states(&scene.kept("status --json a").exits(3)), [one("a", "stopped")]);
+    let both = states(&scene.kept("status --json b a").exits(3));
+    assert_eq!(both, [one("a", "stopped"), one("b", "running")]);
+    let known = scene.kept("status b ghost").exits(4).says("ghost is not registered");
+    assert!(known.stdout.starts_with("b: running\n"), "{}", known.told());
+    assert!(!known.stdout.contains("\n\n"), "{}", known.told());
     assert_eq!(did("deregister --all"), [one("a", "deregistered"), one("b", "deregistered")]);
 
     let refused = scene.kept("--json start ghost").exits(4).json();

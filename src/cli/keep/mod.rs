@@ -120,8 +120,8 @@ enum Command {
     },
     /// What runs, what does not, and why. Exit status: 0 running, 3 not, 4 not registered
     Status {
-        /// One process, in full
-        name: Option<JobName>,
+        /// These alone, each in full
+        names: Vec<JobName>,
     },
     /// Look at all processes: restart what died, end and restart what hangs, alert
     Healthcheck {
@@ -295,7 +295,7 @@ pub fn main() -> ExitCode {
         Command::Stop(names) => act::stop(&context, &names),
         Command::Restart(names) => act::restart(&context, &names),
         Command::Adopt { name, pid } => act::adopt(&context, &name, pid),
-        Command::Status { name } => status::run(&context, name.as_ref()),
+        Command::Status { names } => status::run(&context, &names),
         Command::Healthcheck { every } => healthcheck::run(&context, every),
         Command::Metrics(metrics) => metrics.run(&context),
         Command::Install(install) => install.run(&context),

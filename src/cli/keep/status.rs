@@ -22,30 +22,37 @@ const CELL: usize = 60;
 const HEAD: [&str; 9] =
     ["NAME", "STATE", "VERDICT", "UPTIME", "RESTARTS", "MEMORY", "CPU", "LAST FAILURE", "DETAIL"];
 
-pub fn run(context: &Context, name: Option<&JobName>) -> Result<u8, KeepError> {
+/// Of all processes; of those that are named, if any are.
+pub fn run(context: &Context, names: &[JobName]) -> Result<u8, KeepError> {
     let registry = registry::load(&context.home)?;
-    if let Some(name) = name {
-        registry::process(&context.home, &registry, name)?;
+    let mut code = RUNNING;
+    let mut known = Vec::new();
+    for name in names {
+        match registry::process(&context.home, &registry, name) {
+            Ok(_) => known.push(name.clone()),
+            Err(error) => code = code.max(context.fail(name.as_str(), &error)),
+        }
     }
-    let all = status::all(&context.home, &registry, name)?;
+    if known.is_empty() && !names.is_empty() {
+        return Ok(code);
+    }
+    let all = status::all(&context.home, &registry, &known)?;
     if context.json {
         for status in &all {
             print(&json(status));
         }
-    } else if name.is_some() {
-        for status in &all {
-            print(&in_full(status));
-        }
+    } else if !names.is_empty() {
+        print(&all.iter().map(in_full).collect::<Vec<_>>().join("\n\n"));
     } else if all.is_empty() {
         context.say_empty();
     } else {
         print(&table(&all));
     }
-    let missed = match name {
-        Some(_) => all.iter().any(|status| !status.state.runs()),
-        None => all.iter().any(|status| status.state.is_missed()),
+    let missed = |status: &Status| match names {
+        [] => status.state.is_missed(),
+        _ => !status.state.runs(),
     };
-    Ok(if missed { NOT_RUNNING } else { RUNNING })
+    Ok(code.max(if all.iter().any(missed) { NOT_RUNNING } else { RUNNING }))
 }
 
 /// One line each, columns at least two blanks apart, and no empty cell: so `awk` finds its way, too.
