@@ -124,6 +124,7 @@ fn an_ended_session_or_server_is_a_death() {
         wrapper.is_gone();
         terminals.keep("healthcheck").exits(0).says("running");
         another(&scene, "my.bot", wrapper);
+        until("it is executed", || !scene.members_running("sleep 973").is_empty());
         assert_eq!(scene.members_running("sleep 973").len(), 1, "after {end}");
         assert_eq!(terminals.panes(), ["my_bot 0 my.bot"], "after {end}");
     }
