@@ -578,7 +578,9 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        if !can(&format!("umount {}", self.0.display())) {
+        // By force: a mount namespace that another story has made meanwhile has a copy of the mount, and
+        // would keep the server of a file system until its own end.
+        if !can(&format!("umount -f {}", self.0.display())) {
             can(&format!("umount -l {}", self.0.display()));
         }
     }
