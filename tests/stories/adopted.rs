@@ -12,7 +12,9 @@ use sentinel::keep::adopt::{AdoptError, Description, describe, may_be_adopted};
 use sentinel::keep::attend::{Config, end};
 use serde_json::{Value, json};
 
-use crate::scene::{Cmd, Process, Running, Scene, can, has, is_root, skip, until, until_some};
+use crate::scene::{
+    Cmd, Process, Running, Scene, can, has, is_root, is_watched, skip, until, until_some,
+};
 
 const KEEP: &str = env!("CARGO_BIN_EXE_sentinel-keep");
 
@@ -75,6 +77,9 @@ fn runs(scene: &Scene, line: &str) -> Process {
 
 #[test]
 fn each_end_is_told_as_it_was() {
+    if is_watched("each_end_is_told_as_it_was") {
+        return;
+    }
     let ends = [
         ("read x; exit 0", "success", json!(0), json!(null), 0, "exit code 0"),
         ("read x; exit 3", "failed", json!(3), json!(null), 3, "exit code 3"),
@@ -120,6 +125,9 @@ fn each_end_is_told_as_it_was() {
 
 #[test]
 fn who_outlives_it_is_named_and_ended_if_that_is_wanted() {
+    if is_watched("who_outlives_it_is_named_and_ended_if_that_is_wanted") {
+        return;
+    }
     for ends in [false, true] {
         let scene = Scene::new();
         let mut adopted = script(&scene, "sleep 971 & read x; exit 0");
@@ -164,6 +172,9 @@ sys.stdin.read()
 
 #[test]
 fn where_nobody_waits_for_it_the_kernel_tells_or_it_is_said_to_be_unknown() {
+    if is_watched("where_nobody_waits_for_it_the_kernel_tells_or_it_is_said_to_be_unknown") {
+        return;
+    }
     let name = "where_nobody_waits_for_it_the_kernel_tells_or_it_is_said_to_be_unknown";
     if !has("python3") {
         return skip(name, "there is no python3");
@@ -210,6 +221,9 @@ fn where_nobody_waits_for_it_the_kernel_tells_or_it_is_said_to_be_unknown() {
 
 #[test]
 fn a_tree_that_ignores_to_be_asked_is_ended_before_its_stand_in_is() {
+    if is_watched("a_tree_that_ignores_to_be_asked_is_ended_before_its_stand_in_is") {
+        return;
+    }
     let scene = Scene::new();
     let line = "trap '' TERM INT HUP; sleep 972 & sleep 973 & wait; wait; exec sleep 974";
     let adopted = script(&scene, line);
@@ -227,6 +241,9 @@ fn a_tree_that_ignores_to_be_asked_is_ended_before_its_stand_in_is() {
 
 #[test]
 fn a_stop_ends_the_orphans_it_has_seen_and_spares_other_jobs() {
+    if is_watched("a_stop_ends_the_orphans_it_has_seen_and_spares_other_jobs") {
+        return;
+    }
     let scene = Scene::new();
     let line = r#"
         sh -c 'sleep 975 & read x' &
@@ -254,6 +271,9 @@ fn a_stop_ends_the_orphans_it_has_seen_and_spares_other_jobs() {
 
 #[test]
 fn an_exit_code_0_after_a_stop_is_no_success() {
+    if is_watched("an_exit_code_0_after_a_stop_is_no_success") {
+        return;
+    }
     let scene = Scene::new();
     let line = "trap 'exit 0' TERM; echo > ready; while :; do sleep 0.05; done";
     let adopted = script(&scene, line);
@@ -278,6 +298,9 @@ fn catches_term(process: Process) -> bool {
 
 #[test]
 fn signals_for_the_command_are_passed_on() {
+    if is_watched("signals_for_the_command_are_passed_on") {
+        return;
+    }
     let scene = Scene::new();
     let line = "trap 'exit 5' USR1; echo > ready; while :; do sleep 0.05; done";
     let adopted = script(&scene, line);
@@ -312,6 +335,9 @@ fn gets_no_beat(scene: &Scene) -> bool {
 
 #[test]
 fn what_is_awaited_is_told_and_a_deadlock_is_hung() {
+    if is_watched("what_is_awaited_is_told_and_a_deadlock_is_hung") {
+        return;
+    }
     if !has("python3") {
         return skip("what_is_awaited_is_told_and_a_deadlock_is_hung", "there is no python3");
     }
@@ -344,6 +370,9 @@ fn what_is_awaited_is_told_and_a_deadlock_is_hung() {
 
 #[test]
 fn a_pid_that_was_given_to_another_is_left_alone() {
+    if is_watched("a_pid_that_was_given_to_another_is_left_alone") {
+        return;
+    }
     let scene = Scene::new();
     let bystander = scene.bystander();
     let (pid, start) = (bystander.pid(), start_of(bystander.process()) - 1);
@@ -363,6 +392,9 @@ fn a_pid_that_was_given_to_another_is_left_alone() {
 
 #[test]
 fn a_tree_whose_stand_in_was_killed_can_still_be_ended() {
+    if is_watched("a_tree_whose_stand_in_was_killed_can_still_be_ended") {
+        return;
+    }
     let scene = Scene::new();
     let adopted = script(&scene, "trap '' TERM; sleep 980 & wait; read x");
     let sleep = runs(&scene, "sleep 980");
@@ -388,6 +420,9 @@ fn is_refused(pid: u32, words: &str) -> AdoptError {
 
 #[test]
 fn what_may_not_be_adopted_is_refused_in_words() {
+    if is_watched("what_may_not_be_adopted_is_refused_in_words") {
+        return;
+    }
     let scene = Scene::new();
     let me = std::process::id();
     is_refused(1, "all others depend on");
