@@ -567,9 +567,11 @@ impl Walk {
             NodeKind::Coproc { name, command } => {
                 let unit = Unit { chain: vec![command], background: true };
                 let name = name.as_deref().unwrap_or("COPROC");
-                let after = self.text.slice(node.span.end, self.text.end());
+                let all = self.text.whole();
                 // Whoever talks with it has it end, too.
-                if ["[", "_PID"].iter().any(|use_of| after.contains(&format!("{name}{use_of}"))) {
+                if all.contains(&format!("{name}[")) // `{NAME[1]}>&-` has no `$`
+                    || [name, &format!("{name}_PID")].iter().any(|name| uses(all, name))
+                {
                     let mut inner = Scope::default();
                     self.command(command, &mut inner);
                     self.finish(inner);
