@@ -719,6 +719,8 @@ impl Walk {
             let [from, to] = [dropped.start, dropped.end].map(|at| words.get(at));
             Some(Edit { from: from?.span.start, to: to?.span.start, new: String::new() })
         }));
-        call.how
+        // Of a function of that name the body was read.
+        let is_function = |word: &Node| self.functions.contains_key(raw(word));
+        call.how.filter(|_| !words.first().is_some_and(is_function))
     }
 }
