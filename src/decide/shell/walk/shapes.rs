@@ -87,28 +87,48 @@ const PASSING: f64 = 60.0;
 /// Whether it is over soon: bounded by `timeout`, or a look at what is started here in a moment
 /// (`sleep 2; curl localhost:8000`).
 pub fn passes_by(chain: &[&Node]) -> bool {
-    const PREPARES: [&str; 4] = ["cd", "export", "source", "."];
     const CLIENTS: [&str; 5] = ["curl", "wget", "nc", "open", "xdg-open"];
-    const LOOKS: [&str; 9] =
-        ["sleep", "echo", "printf", "date", "head", "grep", "jq", "cat", "true"];
-    let Some((last, before)) = chain.split_last() else { return false };
-    let is_one = |words: &[&str], program: &String| words.contains(&program.as_str());
-    if let NodeKind::Command { words, .. } = &last.kind
-        && matches!(words.first().map(raw), Some("timeout" | "gtimeout"))
-        && simple_programs(before).iter().all(|program| is_one(&PREPARES, program))
-    {
-        let known: Vec<_> = words.iter().map(words::literal).collect();
-        let limit = wrappers::length(&known).map(|length| raw(&words[length - 1]));
-        let limit = limit.and_then(|limit| limit.trim_end_matches('s').parse::<f64>().ok());
-        return limit.is_some_and(|limit| limit > 0.0 && limit <= PASSING);
+    const BESIDE: [&str; 13] = [
+        "cd", "export", "source", ".", "echo", "printf", "date", "head", "grep", "jq", "cat",
+        "tee", "true",
+    ];
+    let mut calls = Vec::new();
+    for node in chain {
+        simple_commands(node, &mut calls);
     }
-    let programs = simple_programs(chain);
+    let calls = calls.into_iter().map(|(words, _)| words);
+    let calls: Vec<&[Node]> = calls.filter(|words| !words.is_empty()).collect();
+    let is_one = |words: &[Node], programs: &[&str]| programs.contains(&raw(&words[0]));
+    let is_limited = |words: &&[Node]| {
+        let known: Vec<_> = words.iter().map(words::literal).collect();
+        is_one(words, &["timeout", "gtimeout"])
+            && wrappers::length(&known).is_some_and(|length| is_short(&words[length - 1]))
+    };
+    let ends = |words: &&[Node]| {
+        is_limited(words)
+            || is_one(words, &CLIENTS)
+            || is_one(words, &BESIDE)
+            || (is_one(words, &["sleep"]) && words[1..].iter().all(is_short))
+    };
+    let asks_later = calls.first().is_some_and(|words| is_one(words, &["sleep"]))
+        && calls.iter().any(|words| is_one(words, &CLIENTS));
     let loops =
         |node: &&Node| ["while ", "until "].iter().any(|word| node.to_string().contains(word));
-    programs.first().is_some_and(|program| program == "sleep")
-        && programs.iter().any(|program| is_one(&CLIENTS, program))
-        && programs.iter().all(|program| is_one(&CLIENTS, program) || is_one(&LOOKS, program))
+    (asks_later || calls.iter().any(is_limited))
+        && calls.iter().all(ends)
         && !chain.iter().any(loops)
+}
+
+/// Whether a time as `timeout` and `sleep` take it is so short.
+fn is_short(time: &Node) -> bool {
+    let time = raw(time);
+    let number = time.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &time[number.len()..] {
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        _ => return false,
+    };
+    number.parse::<f64>().is_ok_and(|number| number > 0.0 && number * unit <= PASSING)
 }
 
 /// Whether a unit does more in the foreground than to wait a while and to say so.
