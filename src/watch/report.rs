@@ -390,11 +390,13 @@ impl Report {
             }
             return text;
         }
+        if self.verdict == Verdict::Missing {
+            return text; // the headline is all there is
+        }
         // The headline has said these.
         let said = [
             self.exit_code.map(|code| format!("exit code {code}")),
             self.signal.as_ref().map(|signal| format!("killed by {signal}")),
-            self.reason.clone().filter(|_| self.verdict == Verdict::Missing),
         ];
         if let Some(reason) = self.reason.as_ref().filter(|r| !said.contains(&Some((*r).clone()))) {
             let runs = self.verdict == Verdict::Running;
@@ -403,9 +405,7 @@ impl Report {
         if let Some(diagnosis) = &self.diagnosis {
             add("diagnosis", diagnosis, DIAGNOSIS);
         }
-        if self.verdict != Verdict::Missing
-            && let Some(circuit) = self.circuit.as_ref().filter(|circuit| circuit.open)
-        {
+        if let Some(circuit) = self.circuit.as_ref().filter(|circuit| circuit.open) {
             let key = &circuit.key;
             add(
                 "circuit",
