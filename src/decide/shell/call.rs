@@ -77,7 +77,7 @@ pub fn resolve(nodes: &[Node], from: usize) -> Resolved {
                 (Some(How::Daemon("daemonize")), options(rest, "acEeloupL"))
             }
             "daemon" if is_system(rest) && daemon(rest) => {
-                (Some(How::Daemon("daemon")), options(rest, "CDXPFnuRmeaLAMlboOE"))
+                (Some(How::Daemon("daemon")), options(rest, DAEMON_WITH_VALUE))
             }
             _ => match wrappers::length(rest) {
                 Some(length) => {
@@ -152,10 +152,13 @@ fn sudo_b(words: &[Option<String>]) -> bool {
     })
 }
 
+/// Letters of options of `daemon` whose value is the next word.
+const DAEMON_WITH_VALUE: &str = "CDXPFnuRmeaLAMlboOE";
+
 /// `daemon COMMAND`: neither asked about what runs, nor told to stay or to start it again and again.
 fn daemon(words: &[Option<String>]) -> bool {
-    let mut given = words[1..].iter().map_while(|word| word.as_deref()).peekable();
-    let mut options = std::iter::from_fn(|| given.next_if(|word| word.starts_with('-')));
+    let given = words[1..options(words, DAEMON_WITH_VALUE)].iter().flatten();
+    let mut options = given.filter(|word| word.starts_with('-'));
     !asks_for_help(words)
         && options.all(|word| match word.strip_prefix("--") {
             Some(long) => long.is_empty() || long.contains('='),
