@@ -316,7 +316,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code.unwrap_or_else(|error| context.fail("", &error)))
 }
 
-/// What other keepers of processes call it, which is not spelt alike.
+/// What other process managers call a command, where no likeness of spelling leads to it.
 const CALLED_ELSEWHERE: [(&str, &[&str]); 9] = [
     ("register", &["add", "create", "new"]),
     ("deregister", &["delete", "del", "remove", "rm", "unregister"]),
