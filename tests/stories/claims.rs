@@ -181,7 +181,7 @@ fn replaced_unseen(scene: &Scene, history_is_kept: bool) -> serde_json::Value {
     assert_eq!(verdict["run_id"], run_id, "{}", done.told());
     // The other run goes on, and nothing was written over it.
     assert_eq!(before, Scene::snapshot(&scene.dir()));
-    assert_eq!(scene.members_running("sleep 985").len(), 1);
+    scene.runs_once("sleep 985");
     scene.watched("--once job").exits(5);
     scene.stop("job");
     second.wait();

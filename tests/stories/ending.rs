@@ -227,7 +227,7 @@ fn a_job_inside_a_job_is_not_of_its_tree() {
         assert_eq!(result["outcome"], json!("stopped"));
         assert_eq!(result["survivors"], json!([]), "the other job is no survivor");
         assert!(inner.alive(), "the inner job goes on ({how})");
-        assert_eq!(scene.members_running("sleep 914").len(), 1);
+        scene.runs_once("sleep 914");
         scene.watched("--once inner").exits(5);
         scene.stop("inner");
         scene.nothing_is_left();

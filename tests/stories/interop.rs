@@ -105,7 +105,7 @@ fn a_fresh_template_is_running_and_left_alone() {
     scene.watched("--once step").exits(5);
     scene.watched("--max-wait 1s step").exits(5);
     assert!(wrapper.is_running());
-    assert_eq!(scene.members_running("sleep 979").len(), 1);
+    scene.runs_once("sleep 979");
     scene.clear_up();
     wrapper.wait();
 }
@@ -330,8 +330,8 @@ fn a_template_of_the_same_name_in_another_directory_goes_on() {
     };
     watch("one", "--grace 300ms step").exits(1);
     assert!(two.alive(), "the other directory's job was ended");
-    assert_eq!(scene.members_running("sleep 3607").len(), 1);
-    assert_eq!(scene.members_running("sleep 10").len(), 1);
+    scene.runs_once("sleep 3607");
+    scene.runs_once("sleep 10");
     watch("two", "--once step").exits(5);
     two.signal(rustix::process::Signal::KILL);
     two.is_gone();

@@ -166,14 +166,14 @@ fn each_command_may_be_given_twice() {
     scene.kept("start bot bot").exits(0).says("already").says(&wrapper.pid.to_string());
     scene.kept("healthcheck").exits(0);
     assert!(wrapper.alive());
-    assert_eq!(scene.members_running("sleep 3601").len(), 1);
+    scene.runs_once("sleep 3601");
     assert_eq!(lines("started"), 1);
 
     scene.kept("register bot 'sleep 3602'").exits(0).says("changed").says("next start");
     scene.kept("restart bot").exits(0).says("started");
     scene.is_up("bot");
     assert!(!wrapper.alive() && scene.members_running("sleep 3601").is_empty());
-    assert_eq!(scene.members_running("sleep 3602").len(), 1);
+    scene.runs_once("sleep 3602");
     assert_eq!(scene.alerts(), [] as [Value; 0], "what somebody asked for is no failure");
 
     scene.kept("stop bot").exits(0).says("stopped");

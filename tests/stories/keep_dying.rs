@@ -91,7 +91,7 @@ fn the_death_of_a_healthy_process_is_seen_mended_and_told() {
         scene.killed("bot", victim);
         scene.kept("healthcheck").exits(0);
         scene.is_up("bot");
-        assert_eq!(scene.members_running("sleep 3611").len(), 1, "after {cause}");
+        scene.runs_once("sleep 3611");
         assert!(!runs[0].alive(), "nothing of the former run goes on beside its successor");
         assert_eq!(scene.ledger("bot")["last_failure"]["cause"], json!(cause));
     }

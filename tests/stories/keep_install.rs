@@ -180,9 +180,7 @@ fn cron_starts_again_what_died() {
 
     let home = scene.path("ho me");
     let revived = loop {
-        let pid = fs::read_to_string(scene.file("bot.pid")).unwrap_or_default();
-        let wrapper = pid.trim().parse().ok().and_then(Process::of);
-        if let Some(wrapper) = wrapper.filter(|wrapper| *wrapper != dead) {
+        if let Some(wrapper) = scene.successor("bot", dead) {
             break wrapper;
         }
         assert!(began.elapsed() < Duration::from_secs(130), "cron did not start it: {all}");
@@ -339,10 +337,7 @@ fn a_timer_of_systemd_starts_again_what_died() {
     let (service, timer) = (name(&service), name(&timer));
     assert!(service.starts_with("sentinel-keep-sentinel-story-"), "{service}");
 
-    let revived = until_some("the timer started it", || {
-        let pid: u32 = fs::read_to_string(scene.file("bot.pid")).ok()?.trim().parse().ok()?;
-        Process::of(pid).filter(|process| *process != dead)
-    });
+    let revived = until_some("the timer started it", || scene.successor("bot", dead));
     let group = fs::read_to_string(format!("/proc/{}/cgroup", revived.pid)).unwrap();
     assert!(group.contains(&service), "started by the service: {group}");
     // Its service ends, begins and ends again: it stays.
@@ -355,7 +350,7 @@ fn a_timer_of_systemd_starts_again_what_died() {
         assert!(revived.alive(), "what it started ended with it");
     }
     assert_eq!(property(&stage, &service, "Result"), "success");
-    assert_eq!(scene.members_running("sleep 982").len(), 1);
+    scene.runs_once("sleep 982");
 
     stage.keep(&["uninstall"]).exits(0).says("uninstalled  systemd");
     let left: Vec<_> =
@@ -388,16 +383,12 @@ fn systemd_keeps_the_keeper_of_the_package() {
     let first = keeper().expect("it stays");
 
     let dead = killed(&scene, "bot");
-    let revived = || {
-        let pid: u32 = fs::read_to_string(scene.file("bot.pid")).ok()?.trim().parse().ok()?;
-        Process::of(pid).filter(|process| *process != dead)
-    };
-    let bot = until_some("the keeper started it", revived);
+    let bot = until_some("the keeper started it", || scene.successor("bot", dead));
     first.signal(Signal::KILL);
     until("systemd started another keeper", || keeper().is_some_and(|keeper| keeper != first));
     systemctl(&stage, &format!("stop {unit}")).exits(0);
     assert!(keeper().is_none() && bot.alive(), "what it started ends with nobody");
-    assert_eq!(scene.members_running("sleep 984").len(), 1);
+    scene.runs_once("sleep 984");
     stage.keep(&["stop", "bot"]).exits(0);
     end(&stage);
 }

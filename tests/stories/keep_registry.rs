@@ -43,7 +43,7 @@ fn a_bad_entry_keeps_no_other_process_from_being_kept() {
     scene.kept("register bad 'sleep 3682'").exits(0);
     scene.kept("start --all").exits(0);
     scene.kept("deregister bad").exits(0);
-    assert_eq!(scene.members_running("sleep 3680").len(), 1);
+    scene.runs_once("sleep 3680");
     scene.kept("stop --all").exits(0);
 }
 
@@ -164,7 +164,7 @@ fn what_was_remembered_of_a_process_may_be_lost_or_damaged_and_it_is_kept_all_th
         assert_eq!(scene.phase("bot"), "up");
         scene.killed("bot", "child_pid");
         scene.kept("healthcheck").exits(0);
-        assert_eq!(scene.members_running("sleep 3689").len(), 1, "spoil {number}: and kept");
+        scene.runs_once("sleep 3689");
     }
     scene.kept("stop bot").exits(0);
 }
@@ -190,7 +190,7 @@ fn what_runs_without_an_entry_is_told_of_and_can_be_ended() {
         let alerts = scene.alerts();
         assert_eq!(alerts.len(), 1, "{alerts:?}");
         assert_eq!((&alerts[0]["name"], &alerts[0]["cause"]), (&json!("bot"), &json!("registry")));
-        assert_eq!(scene.members_running("sleep 3691").len(), 1, "nobody ended it");
+        scene.runs_once("sleep 3691");
         scene.kept("deregister bot").exits(0).says("and stopped");
         scene.kept("healthcheck").exits(0);
         scene.nothing_is_left();

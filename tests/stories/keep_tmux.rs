@@ -67,10 +67,7 @@ impl Drop for Terminals<'_> {
 
 /// The wrapper of a run after this one.
 fn another(scene: &Scene, name: &str, than: Process) -> Process {
-    until_some("another wrapper", || {
-        let pid = scene.heartbeat(name)?["pid"].as_u64()?;
-        Process::of(u32::try_from(pid).ok()?).filter(|process| *process != than)
-    })
+    until_some("another wrapper", || scene.successor(name, than))
 }
 
 #[test]
@@ -124,8 +121,7 @@ fn an_ended_session_or_server_is_a_death() {
         wrapper.is_gone();
         terminals.keep("healthcheck").exits(0).says("running");
         another(&scene, "my.bot", wrapper);
-        until("it is executed", || !scene.members_running("sleep 973").is_empty());
-        assert_eq!(scene.members_running("sleep 973").len(), 1, "after {end}");
+        scene.runs_once("sleep 973");
         assert_eq!(terminals.panes(), ["my_bot 0 my.bot"], "after {end}");
     }
     let ends: Vec<_> = scene.history("my.bot").iter().map(|run| run["outcome"].clone()).collect();
@@ -176,7 +172,7 @@ fn what_a_killed_starter_left_on_its_way_does_not_come_up_after_a_stop() {
         assert!(scene.members_running("sleep 975").is_empty(), "round {round}");
     }
     terminals.keep("start my.bot").exits(0);
-    assert_eq!(scene.members_running("sleep 975").len(), 1);
+    scene.runs_once("sleep 975");
     terminals.keep("stop my.bot").exits(0);
 }
 

@@ -111,12 +111,12 @@ fn no_kill_only_reports() {
         scene.up("job", "--beat-on output --heartbeat-interval 100ms --stale 20s job -- sleep 927");
     scene.age("job.heartbeat", Duration::from_hours(1));
     scene.watched("--no-kill job").exits(3);
-    assert_eq!(scene.members_running("sleep 927").len(), 1);
+    scene.runs_once("sleep 927");
     assert_eq!(scene.status("job"), None);
     wrapper.signal(Signal::KILL);
     wrapper.wait();
     scene.watched("--no-kill job").exits(1);
-    assert_eq!(scene.members_running("sleep 927").len(), 1);
+    scene.runs_once("sleep 927");
     scene.watched("job").exits(1);
     scene.nothing_is_left();
 }
@@ -167,7 +167,7 @@ fn another_hosts_job_is_judged_by_its_heartbeat_alone() {
     scene.age("job.heartbeat", Duration::from_hours(1));
     scene.watched("--max-wait 5s --grace 300ms job").exits(3);
     // Nothing was signalled on its account: the number means nothing here.
-    assert_eq!(scene.members_running("sleep 930").len(), 1);
+    scene.runs_once("sleep 930");
     scene.clear_up();
 }
 

@@ -12,7 +12,7 @@ use crate::scene::{Process, Running, Scene, has, skip, until, until_some};
 use crate::servers::{Nginx, Postgres};
 
 /// For probes that are commands: each has as long to answer as there is between two.
-const COMMANDS: &str = "--heartbeat-interval 200ms --progress-interval 500ms --grace 300ms";
+const COMMANDS: &str = "--heartbeat-interval 200ms --progress-interval 1s --grace 300ms";
 /// For pages and files, which answer at once.
 const QUICK: &str = "--heartbeat-interval 200ms --progress-interval 200ms --grace 300ms";
 const COUNT: &str = "psql -Atc 'select count(*) from t'";
@@ -67,11 +67,16 @@ fn becomes_hung(scene: &Scene, job: &str, wrapper: Running, words: &[&str], spar
     let verdict = scene.watched(&watch).exits(3).json();
     assert_eq!(verdict["outcome"], json!("hung"), "{verdict}");
     let reason = verdict["reason"].as_str().unwrap_or_default();
+    let wrapped = wrapper.wait();
     for word in words {
-        assert!(reason.contains(word), "expected {word:?} in: {reason}");
+        assert!(
+            reason.contains(word),
+            "expected {word:?} in: {reason}\n{}\n{verdict}",
+            wrapped.told()
+        );
     }
     assert_eq!(scene.result(job)["reason"], verdict["reason"]);
-    wrapper.wait().exits(124);
+    wrapped.exits(124);
     scene.nothing_is_left_but(spared);
 }
 

@@ -342,6 +342,15 @@ impl Scene {
         Process::of(pid).expect("the wrapper is alive")
     }
 
+    /// The living wrapper of a job, once it is another one than this. The number alone, which stays in
+    /// `.pid`, may be a stranger's by now.
+    pub fn successor(&self, name: &str, than: Process) -> Option<Process> {
+        let record = self.heartbeat(name)?;
+        let pid = u32::try_from(record["pid"].as_u64()?).ok()?;
+        let wrapper = Process { pid, start: record["pid_start"].as_u64()? };
+        (wrapper != than && wrapper.alive()).then_some(wrapper)
+    }
+
     /// A process that has nothing to do with any job.
     pub fn bystander(&self) -> Running {
         self.program("sleep").arg("3600").start()
@@ -516,6 +525,13 @@ impl Scene {
         let mut members = self.members();
         members.retain(|process| process.command_line() == line);
         members
+    }
+
+    /// One process of this scene runs this command line, once it is executed, and not two.
+    #[track_caller]
+    pub fn runs_once(&self, line: &str) {
+        until(&format!("{line} runs"), || !self.members_running(line).is_empty());
+        assert_eq!(self.members_running(line).len(), 1, "{line}");
     }
 
     /// What is left of the scene but for these. A process in the middle of its end has no command
