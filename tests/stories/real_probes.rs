@@ -67,16 +67,16 @@ fn becomes_hung(scene: &Scene, job: &str, wrapper: Running, words: &[&str], spar
     let verdict = scene.watched(&watch).exits(3).json();
     assert_eq!(verdict["outcome"], json!("hung"), "{verdict}");
     let reason = verdict["reason"].as_str().unwrap_or_default();
-    let wrapped = wrapper.wait();
+    let ended = wrapper.wait();
     for word in words {
         assert!(
             reason.contains(word),
             "expected {word:?} in: {reason}\n{}\n{verdict}",
-            wrapped.told()
+            ended.told()
         );
     }
     assert_eq!(scene.result(job)["reason"], verdict["reason"]);
-    wrapped.exits(124);
+    ended.exits(124);
     scene.nothing_is_left_but(spared);
 }
 
