@@ -30,10 +30,12 @@ const LOOK: Duration = Duration::from_millis(20);
 const RECORDING: Duration = Duration::from_secs(1);
 /// Standard signals of one kind are one while they wait: two INTs need time between them.
 const BETWEEN_INTERRUPTS: Duration = Duration::from_millis(200);
-/// A wrapper that was asked twice to kill at once and still holds its lock after this is killed.
-const OBSTINATE: Duration = Duration::from_secs(2);
-/// What an ending takes beside its grace.
-const ENDING: Duration = Duration::from_secs(10);
+/// A wrapper that was asked twice to kill at once and still holds its lock after this is killed. Its
+/// record goes to the disk in several steps, each of which takes seconds where the disk is busy; who is
+/// killed in one of them has recorded nothing of what it alone knows.
+const OBSTINATE: Duration = Duration::from_secs(10);
+/// What an ending takes beside its grace: all of the above, and a killed wrapper's last step.
+const ENDING: Duration = Duration::from_secs(25);
 /// Nobody is waited for longer than this for the claim, whatever grace a file names.
 const MOST_PATIENT: Duration = Duration::from_mins(10);
 /// A `--kill-cmd` may take so long, or the grace, whichever is longer.

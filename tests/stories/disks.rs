@@ -265,6 +265,22 @@ fn a_file_system_that_does_not_answer_keeps_no_job_from_its_end() {
     until("the file system's server has ended", || scene.members().is_empty());
 }
 
+#[test]
+fn a_wrapper_that_records_on_a_slow_disk_is_waited_for() {
+    let name = "a_wrapper_that_records_on_a_slow_disk_is_waited_for";
+    if !can("strace -qq -o /dev/null true") {
+        return skip(name, "strace is not installed, or may not trace");
+    }
+    let scene = Scene::new();
+    let slow = "strace -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=2s";
+    let options = "--quiet --beat-on output --heartbeat-interval 100ms --stale 500ms --grace 100ms";
+    let run = scene.command(&format!("{slow} {RUN} --dir {}", scene.dir().display()));
+    let wrapper = run.args(options.split(' ')).args(["job", "--", "sleep", "981"]).start();
+    let verdict = scene.watched("--json job").exits(3).json();
+    assert_eq!(verdict["signal"], json!("SIGTERM"), "the wrapper's own record: {verdict}");
+    wrapper.wait().exits(124);
+}
+
 /// Shuts a file system down as a power cut would: nothing that is not on the disk gets there.
 #[expect(unsafe_code, reason = "no crate of ours has this call")]
 fn cut_power(mounted: &Path) -> bool {
