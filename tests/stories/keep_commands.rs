@@ -84,7 +84,7 @@ fn a_command_of_another_tool_is_answered_with_the_one_that_is_meant() {
 fn only_what_is_wrong_is_said_where_nothing_is_started() {
     let scene = Scene::new();
     let nothing = format!("nothing is registered in {}", scene.registry().display());
-    for command in ["start --all", "restart --all", "stop --all", "status"] {
+    for command in ["start --all", "restart --all", "stop --all", "deregister --all", "status"] {
         scene.kept(command).exits(0).says(&nothing).never_says("nobody looks");
     }
     scene.kept("--json start --all").exits(0).never_says("nothing");

@@ -192,6 +192,9 @@ pub fn deregister(context: &Context, entries: &Entries) -> Result<u8, KeepError>
     if entries.all {
         chosen = registry.processes().map(|(name, _)| name.to_string()).collect();
         chosen.extend(registry.bad().map(|bad| bad.name.clone()));
+        if chosen.is_empty() {
+            context.say_empty();
+        }
     }
     let mut worst = 0;
     for name in chosen {
