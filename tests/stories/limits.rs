@@ -377,7 +377,7 @@ fn the_processor_time_of_a_delegated_cgroup_is_the_kernels_count() {
     chown(scene.dir(), Some(OTHER), Some(OTHER)).unwrap();
     let copy = scene.copy(RUN, "sentinel-run");
     let as_other = r#"echo $$ > "$0/cgroup.procs" && exec setpriv --reuid 65534 --regid 65534 \
-        --clear-groups "$1" --dir "$DIR" --max-cpu 5 --grace 300ms job -- sh -c "$2""#;
+        --clear-groups "$1" --dir "$DIR" --max-cpu 5 --grace 10s job -- sh -c "$2""#;
     // Most of the work is done by children too short-lived to be seen at a look.
     let work = "cat /proc/self/cgroup; while :; do sh -c ': ; :'; done";
     let run = scene.program("sh").args(["-c", as_other]).arg(&group.0).arg(&copy).arg(work);
