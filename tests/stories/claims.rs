@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::scene::{Running, Scene, until};
+use crate::scene::{Running, Scene, traceable, until};
 
 const UNTIL_TOLD: &str = "until [ -e go ]; do sleep 0.05; done";
 
@@ -207,9 +207,8 @@ fn a_replaced_run_of_which_no_history_tells_is_lost_and_nothing_is_ended() {
 
 #[test]
 fn a_start_between_two_reads_of_a_watcher_gets_no_outcome_of_the_run_before() {
-    let name = "a_start_between_two_reads_of_a_watcher_gets_no_outcome_of_the_run_before";
-    if !crate::scene::has("strace") || !crate::scene::can("strace -qq -o /dev/null true") {
-        return crate::scene::skip(name, "strace is not installed, or may not trace");
+    if !traceable("a_start_between_two_reads_of_a_watcher_gets_no_outcome_of_the_run_before") {
+        return;
     }
     let scene = Scene::new();
     scene.ran("job -- true").exits(0);

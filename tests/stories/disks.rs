@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::scene::{Mount, Process, RUN, Scene, can, has, is_root, skip, until};
+use crate::scene::{Mount, Process, RUN, Scene, can, has, is_root, skip, traceable, until};
 
 /// Writes until not one byte more fits.
 fn fill(dir: &Path) {
@@ -267,9 +267,8 @@ fn a_file_system_that_does_not_answer_keeps_no_job_from_its_end() {
 
 #[test]
 fn a_wrapper_that_records_on_a_slow_disk_is_waited_for() {
-    let name = "a_wrapper_that_records_on_a_slow_disk_is_waited_for";
-    if !can("strace -qq -o /dev/null true") {
-        return skip(name, "strace is not installed, or may not trace");
+    if !traceable("a_wrapper_that_records_on_a_slow_disk_is_waited_for") {
+        return;
     }
     let scene = Scene::new();
     let slow = "strace -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=2s";

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::scene::{Cmd, KEEP, Process, Scene, can, has, skip, until};
+use crate::scene::{Cmd, KEEP, Process, Scene, traceable, until};
 
 /// Every call by which the keeper changes files, processes or what others see of it.
 const CALLS: &str = "?mkdir,?mkdirat,?flock,?unlink,?unlinkat,?rename,?renameat,?renameat2,\
@@ -161,14 +161,6 @@ fn mended(place: &Place, cause: &str, at: &str) {
     assert_eq!(ledger["failures"], json!({cause: 1}), "{at}");
     assert_eq!(ledger["outbox"], Value::Null, "{at}");
     assert_eq!(place.alerts(), 1, "{at}");
-}
-
-fn traceable(name: &str) -> bool {
-    let able = has("strace") && can("strace -qq -f -b execve -o /dev/null true");
-    if !able {
-        skip(name, "strace is not installed, or may not trace");
-    }
-    able
 }
 
 #[test]

@@ -11,21 +11,13 @@ use std::path::Path;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::scene::{Cmd, RUN, Scene, WATCH, has, skip, until};
+use crate::scene::{Cmd, RUN, Scene, WATCH, traceable, until};
 
 /// Every call by which a program changes files, processes or what others see of it.
 const CALLS: &str = "?mkdir,?mkdirat,?flock,?unlink,?unlinkat,?rename,?renameat,?renameat2,\
 ?link,?linkat,?ftruncate,?fallocate,?pwrite64,?write,?writev,?fdatasync,?fsync,?utimensat,\
 ?fchmod,?fchmodat,?chmod,?fchown,?fchownat,?clone,?clone3,?vfork,?fork,?prctl,?wait4,\
 ?waitid,?pidfd_open,?pidfd_send_signal,?kill,?rt_sigqueueinfo,?exit_group";
-
-fn traceable(name: &str) -> bool {
-    let able = has("strace") && crate::scene::can("strace -qq -o /dev/null true");
-    if !able {
-        skip(name, "strace is not installed, or may not trace");
-    }
-    able
-}
 
 /// A call, and how often it was made before the step.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, has, skip, until};
+use crate::scene::{Scene, has, skip, traceable, until};
 
 const QUICK: &str = "--heartbeat-interval 100ms --stale 20s";
 
@@ -165,9 +165,8 @@ fn a_runtime_directory_that_takes_no_socket_is_passed_over() {
 
 #[test]
 fn a_start_that_fails_for_want_of_a_socket_changes_no_file() {
-    let name = "a_start_that_fails_for_want_of_a_socket_changes_no_file";
-    if !has("strace") || !crate::scene::can("strace -qq -o /dev/null true") {
-        return skip(name, "strace is not installed, or may not trace");
+    if !traceable("a_start_that_fails_for_want_of_a_socket_changes_no_file") {
+        return;
     }
     let scene = Scene::new();
     scene.ran("job -- sh -c 'echo old; exit 3'").exits(3);

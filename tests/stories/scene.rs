@@ -69,6 +69,15 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+/// Whether `strace` may trace here; else that is said of the story.
+pub fn traceable(name: &str) -> bool {
+    let able = has("strace") && can("strace -qq -f -b execve -o /dev/null true");
+    if !able {
+        skip(name, "strace is not installed, or may not trace");
+    }
+    able
+}
+
 /// Whether these tests are a job of `sentinel-run` themselves: then all that they start is under watch
 /// already, nothing can be adopted, and the story is left out.
 pub fn is_watched(name: &str) -> bool {
